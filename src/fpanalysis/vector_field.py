@@ -1,0 +1,214 @@
+"""Anything callable becomes a vector field `F(x, u)` on flat, named vectors."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PyTree
+
+from fpanalysis._cells import CellStep, cell_inputs, cell_layout, hidden_state
+from fpanalysis._messages import listed
+from fpanalysis.labels import Layout, layout_of, names_from, vector_layout
+
+TimeDomain = Literal["discrete", "continuous"]
+
+
+class VectorField(eqx.Module):
+    """A dynamical system `F(x, u)` on flat vectors, with a name for every entry.
+
+    `F` is the next state of a discrete-time system, or `dx/dt` of a continuous-time one. Make one with
+    `vector_field`, `load` or `load_torch`; the arrays of the wrapped model stay leaves of this module,
+    so that it passes through `jax.jit` and `jax.vmap` like any Equinox module.
+    """
+
+    function: Callable[[PyTree, Array], PyTree]
+    readout: Callable[[PyTree], Array] | None
+    state_layout: Layout = eqx.field(static=True)
+    inputs: tuple[str, ...] = eqx.field(static=True)
+    outputs: tuple[str, ...] = eqx.field(static=True)
+    time_domain: TimeDomain = eqx.field(static=True)
+    dt: float | None = eqx.field(static=True)
+
+    def __check_init__(self) -> None:
+        if self.time_domain not in ("discrete", "continuous"):
+            raise ValueError(f"time_domain: expected 'discrete' or 'continuous', got {self.time_domain!r}")
+        if self.dt is not None and not (np.isfinite(self.dt) and self.dt > 0):
+            raise ValueError(f"dt: expected a positive number of seconds or None, got {self.dt!r}")
+        if self.state_layout.size == 0:
+            raise ValueError("state: the state has no entries; a vector field needs at least one")
+        self._check_structure()
+
+    def _check_structure(self) -> None:
+        x = jax.ShapeDtypeStruct((self.state_layout.size,), jnp.float32)
+        u = jax.ShapeDtypeStruct((len(self.inputs),), jnp.float32)
+        expected = eqx.filter_eval_shape(self.state_layout.unflatten, x)
+        got = eqx.filter_eval_shape(lambda x, u: self.function(self.state_layout.unflatten(x), u), x, u)
+        if _shapes(got) != _shapes(expected):
+            raise ValueError(
+                f"f: it must return a state like the one it is given, {_shapes(expected)}, got {_shapes(got)}"
+            )
+        if self.readout is not None:
+            y = eqx.filter_eval_shape(lambda x: self.readout(self.state_layout.unflatten(x)), x)
+            if getattr(y, "shape", None) != (len(self.outputs),):
+                raise ValueError(f"readout: expected a vector of {len(self.outputs)} outputs, got {_shapes(y)}")
+
+    @property
+    def state(self) -> tuple[str, ...]:
+        """The name of every entry of the state vector."""
+        return self.state_layout.names
+
+    def __call__(self, x: Float[Array, " state"], u: Float[Array, " input"]) -> Float[Array, " state"]:
+        """Return the next state (discrete time) or `dx/dt` per second (continuous time)."""
+        return self.state_layout.flatten(self.function(self.state_layout.unflatten(x), u))
+
+    def residual(self, x: Float[Array, " state"], u: Float[Array, " input"]) -> Float[Array, " state"]:
+        """Return what vanishes at a fixed point: `F(x, u) − x`, or `F(x, u)` in continuous time."""
+        return self(x, u) - x if self.time_domain == "discrete" else self(x, u)
+
+    def output(self, x: Float[Array, " state"]) -> Float[Array, " output"]:
+        """Return the readout of a state (an empty vector where there is no readout)."""
+        if self.readout is None:
+            return jnp.zeros((0,), x.dtype)
+        return self.readout(self.state_layout.unflatten(x))
+
+
+def vector_field(
+    f: Callable,
+    *,
+    state: int | Sequence[str] | PyTree | None = None,
+    inputs: int | Sequence[str] | None = None,
+    readout: Callable | None = None,
+    outputs: int | Sequence[str] | None = None,
+    time_domain: TimeDomain = "discrete",
+    dt: float | None = None,
+) -> VectorField:
+    """Wrap a recurrent cell or a function as a vector field.
+
+    Args:
+        f: an Equinox module called as `cell(input, state)` (`equinox.nn.GRUCell`, `LSTMCell`, your own), or
+            a JAX function `f(x, u)` of state and input that returns the next state or `dx/dt`.
+        state: the state's number of entries, their names, or an example PyTree of arrays. Known from the
+            cell for modules with a `hidden_size`.
+        inputs: number or names of the inputs; known from the cell for modules with an `input_size`,
+            otherwise none.
+        readout: optional function of the state that returns the output vector, such as `equinox.nn.Linear`.
+            For an LSTM cell, whose state is `(h, c)`, it is given `h`.
+        outputs: number or names of the outputs; counted where left out.
+        time_domain: `"discrete"` (`x ← F(x, u)`) or `"continuous"` (`dx/dt = F(x, u)`).
+        dt: seconds per step (discrete), or between samples (continuous), where there is such a time.
+
+    Returns:
+        A `VectorField`.
+
+    Raises:
+        TypeError: `f` is not callable, or names are not names.
+        ValueError: sizes are unknown, or `f` returns something that is not shaped like the state.
+
+    Example:
+        >>> import jax.numpy as jnp, fpanalysis as fpa
+        >>> lorenz = fpa.vector_field(
+        ...     lambda x, u: jnp.stack(
+        ...         [10 * (x[1] - x[0]), x[0] * (28 - x[2]) - x[1], x[0] * x[1] - 8 / 3 * x[2]]
+        ...     ),
+        ...     state=["x", "y", "z"],
+        ...     time_domain="continuous",
+        ... )
+        >>> lorenz.state
+        ('x', 'y', 'z')
+    """
+    if isinstance(f, VectorField):
+        return f
+    if not callable(f):
+        raise TypeError(f"f: expected an Equinox cell or a function f(x, u), got {type(f).__name__}")
+    is_cell = isinstance(f, eqx.Module)
+    layout = _layout(f, state, is_cell)
+    input_names = names_from(cell_inputs(f) if inputs is None and is_cell else inputs, "input", "inputs")
+    function = CellStep(f) if is_cell else f
+    read = None if readout is None else _Readout(readout, hidden_state(f))
+    output_names = names_from(_count_outputs(read, layout) if outputs is None else outputs, "output", "outputs")
+    return VectorField(
+        function, read, layout, input_names, output_names, time_domain, None if dt is None else float(dt)
+    )
+
+
+class _Readout(eqx.Module):
+    """A readout applied to the part of the state that it reads."""
+
+    readout: Callable
+    part: Callable[[PyTree], PyTree] = eqx.field(static=True)
+
+    def __call__(self, state: PyTree) -> Array:
+        return self.readout(self.part(state))
+
+
+def _layout(f: Callable, state: Any, is_cell: bool) -> Layout:
+    if state is None:
+        layout = cell_layout(f) if is_cell else None
+        if layout is None:
+            raise ValueError(
+                "state: expected the number of entries, their names or an example state, because "
+                f"{type(f).__name__} does not say its size"
+            )
+        return layout
+    if isinstance(state, int | np.integer) and not isinstance(state, bool):
+        return vector_layout(names_from(state, "hidden" if is_cell else "x", "state"))
+    if isinstance(state, list | tuple) and all(isinstance(name, str) for name in state):
+        return vector_layout(names_from(state, "x", "state"))
+    return layout_of(state, root="hidden" if is_cell else "x")
+
+
+def _count_outputs(read: Callable | None, layout: Layout) -> int:
+    if read is None:
+        return 0
+    x = jax.ShapeDtypeStruct((layout.size,), jnp.float32)
+    y = eqx.filter_eval_shape(lambda x: read(layout.unflatten(x)), x)
+    if not hasattr(y, "shape") or len(y.shape) != 1:
+        raise ValueError(f"readout: expected a function that returns a vector, got {_shapes(y)}")
+    return y.shape[0]
+
+
+def _shapes(tree: PyTree) -> Any:
+    return jax.tree_util.tree_map(lambda leaf: tuple(leaf.shape), tree)
+
+
+def float64(field: VectorField) -> VectorField:
+    """Return the field with every floating-point array in float64 (inside `jax.enable_x64`)."""
+
+    def cast(leaf: Any) -> Any:
+        return jnp.asarray(leaf, jnp.float64) if eqx.is_inexact_array(leaf) else leaf
+
+    return jax.tree_util.tree_map(cast, field)
+
+
+def bad_arrays(field: VectorField) -> list[str]:
+    """Return the paths of the model's arrays that hold NaN or infinite values."""
+    leaves = jax.tree_util.tree_leaves_with_path(eqx.filter(field, eqx.is_inexact_array))
+    bad = [path for path, leaf in leaves if not np.all(np.isfinite(np.asarray(leaf)))]
+    return [jax.tree_util.keystr(path).removeprefix(".function").lstrip(".") for path in bad]
+
+
+def check_finite(field: VectorField) -> None:
+    """Raise `ValueError` naming the model's arrays that hold NaN or infinite values."""
+    if bad := bad_arrays(field):
+        raise ValueError(f"model: expected finite weights, but {listed(bad)} hold NaN or infinite values")
+
+
+def model_hash(field: VectorField) -> str:
+    """Return a sha256 over the model's structure and arrays, the same for equal models.
+
+    Functions enter by module and name only: a changed body of a plain function is not seen.
+    """
+    digest = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(field):
+        digest.update(jax.tree_util.keystr(path).encode())
+        if eqx.is_array(leaf) or isinstance(leaf, np.ndarray):
+            array = np.asarray(leaf)
+            digest.update(f"{array.dtype}{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
+        else:
+            digest.update(f"{getattr(leaf, '__module__', '')}.{getattr(leaf, '__qualname__', leaf)}".encode())
+    digest.update(repr((field.state, field.inputs, field.outputs, field.time_domain, field.dt)).encode())
+    return digest.hexdigest()
