@@ -1,0 +1,77 @@
+"""Trained networks from files: the package's own checkpoints, PyTorch, safetensors."""
+
+import inspect
+import os
+from pathlib import Path
+from typing import Any
+
+from fpanalysis._messages import listed, nearest
+from fpanalysis.load._checkpoint import read_checkpoint
+from fpanalysis.load._torch import load_torch
+from fpanalysis.vector_field import VectorField
+
+__all__ = ["load", "load_torch"]
+
+_TORCH_SUFFIXES = (".pt", ".pth", ".safetensors")
+_SUFFIXES = (".eqx", *_TORCH_SUFFIXES)
+
+
+def load(path: str | os.PathLike[str], **options: Any) -> VectorField:
+    """Read a trained network from a file, as a vector field.
+
+    Args:
+        path: a checkpoint of this package (`.eqx`), or a state dict of a PyTorch model (`.pt`, `.pth`,
+            `.safetensors`).
+        **options: passed on to `load_torch` (`layer`, `readout`, `nonlinearity`, `inputs`, `outputs`,
+            `dt`); an `.eqx` file says all of this itself and takes none.
+
+    Returns:
+        The network's `VectorField`, its weights in the dtype that they were saved in.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        IsADirectoryError: `path` is a directory.
+        TypeError: `path` is not a path, or an option is unknown or does not apply.
+        ValueError: the suffix is unknown, or the file holds something else than its suffix says.
+
+    Example:
+        >>> import fpanalysis as fpa
+        >>> from importlib.resources import as_file, files
+        >>> with as_file(files("fpanalysis.datasets") / "flipflop_gru64.safetensors") as path:
+        ...     field = fpa.load(path, outputs=["a", "b", "c"])
+        >>> len(field.state), field.inputs, field.outputs
+        (64, ('input[0]', 'input[1]', 'input[2]'), ('a', 'b', 'c'))
+    """
+    path = _existing_file(path)
+    suffix = path.suffix.lower()
+    if suffix not in _SUFFIXES:
+        raise ValueError(
+            f"path: expected a file that ends in {', '.join(_SUFFIXES)}, got {path.name!r}"
+            f"{nearest(suffix, _SUFFIXES) if suffix else ''}"
+        )
+    _check_options(options, suffix)
+    return read_checkpoint(path) if suffix == ".eqx" else load_torch(path, **options)
+
+
+def _existing_file(path: Any) -> Path:
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(
+            f"path: expected the path of a file, got {type(path).__name__}; state dicts and PyTorch modules "
+            "go to load_torch, cells and functions to vector_field"
+        )
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"path: expected a file, got the directory {str(path)!r}")
+    if not path.exists():
+        beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise FileNotFoundError(f"path: there is no file {str(path)!r}{nearest(path.name, beside)}")
+    return path
+
+
+def _check_options(options: dict[str, Any], suffix: str) -> None:
+    if options and suffix == ".eqx":
+        raise TypeError(f"options: an .eqx file says all of this itself and takes none, got {listed(options)}")
+    known = [name for name in inspect.signature(load_torch).parameters if name != "source"]
+    for name in options:
+        if name not in known:
+            raise TypeError(f"options: expected some of {listed(known)}, got {name!r}{nearest(name, known)}")

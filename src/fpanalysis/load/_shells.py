@@ -1,0 +1,37 @@
+"""Cells and readouts without their arrays: what there is to fill when a network is read."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from fpanalysis._cells import RNNCell
+
+CELL_KINDS = ("RNNCell", "GRUCell", "LSTMCell")
+
+
+def cell_shell(
+    kind: str, input_size: int, hidden_size: int, bias: bool, dtype: str, nonlinearity: str | None = None
+) -> Any:
+    """Return a cell of this kind with `jax.ShapeDtypeStruct`s in place of its arrays."""
+    if kind == "RNNCell":
+        return eqx.filter_eval_shape(_empty_rnn, input_size, hidden_size, dtype, nonlinearity)
+    make = {"GRUCell": eqx.nn.GRUCell, "LSTMCell": eqx.nn.LSTMCell}[kind]
+    return eqx.filter_eval_shape(make, input_size, hidden_size, bias, jnp.dtype(dtype), key=_key())
+
+
+def linear_shell(in_features: int, out_features: int, bias: bool, dtype: str) -> Any:
+    """Return an `equinox.nn.Linear` with `jax.ShapeDtypeStruct`s in place of its arrays."""
+    return eqx.filter_eval_shape(
+        eqx.nn.Linear, in_features, out_features, bias, jnp.dtype(dtype), key=_key()
+    )
+
+
+def _empty_rnn(input_size: int, hidden_size: int, dtype: str, nonlinearity: str) -> RNNCell:
+    shapes = (hidden_size, input_size), (hidden_size, hidden_size), (hidden_size,)
+    return RNNCell(*(jnp.zeros(shape, dtype) for shape in shapes), nonlinearity)
+
+
+def _key() -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct((2,), jnp.uint32)

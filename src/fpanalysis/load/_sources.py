@@ -1,0 +1,138 @@
+"""Names and arrays from whatever holds a PyTorch model's weights: files, mappings, live modules."""
+
+import os
+import pickle
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fpanalysis._messages import listed, nearest
+from fpanalysis.load._content import PICKLE, SAFETENSORS, ZIP, check_content
+
+_FLOATS = ("float64", "float32", "float16", "bfloat16")
+_HALF = ("float16", "bfloat16")
+
+
+def named_tensors(source: Any) -> Mapping[str, Any]:
+    """Return the state dict that `source` is, or holds: names of weights, and arrays or tensors."""
+    if isinstance(source, str | os.PathLike):
+        source = _read(Path(source))
+    elif callable(getattr(source, "state_dict", None)):
+        source = source.state_dict()
+    if not isinstance(source, Mapping):
+        raise TypeError(
+            "source: expected a path, a state dict or a PyTorch module, got "
+            f"{type(source).__module__}.{type(source).__qualname__}"
+        )
+    found = _state_dict_in(source)
+    return {str(name): value for name, value in found.items() if _is_tensor(value)}
+
+
+def as_array(name: str, tensor: Any) -> np.ndarray:
+    """Return a tensor as an array of its own memory, float32 or float64 (halves become float32)."""
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    if dtype not in _FLOATS:
+        raise ValueError(f"source: expected {name!r} to be of a floating dtype {_FLOATS}, got {dtype}")
+    if hasattr(tensor, "detach"):
+        tensor = tensor.detach().cpu()
+        tensor = (tensor.float() if dtype in _HALF else tensor).numpy()
+    # A copy, because JAX may share the memory of a NumPy array, and a live module goes on training.
+    return np.array(tensor, dtype=np.float32 if dtype in _HALF else dtype)
+
+
+def _read(path: Path) -> Any:
+    readers = {".pt": _read_pt, ".pth": _read_pt, ".safetensors": _read_safetensors}
+    suffix = path.suffix.lower()
+    if suffix not in readers:
+        raise ValueError(
+            f"source: expected a file that ends in {', '.join(readers)}, got {path.name!r}"
+            f"{' (fpanalysis.load reads it)' if suffix == '.eqx' else nearest(suffix, readers)}"
+        )
+    if path.is_dir():
+        raise IsADirectoryError(f"source: expected a file, got the directory {str(path)!r}")
+    if not path.exists():
+        raise FileNotFoundError(f"source: there is no file {str(path)!r}")
+    return readers[suffix](path)
+
+
+def _read_safetensors(path: Path) -> Any:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    check_content(path, SAFETENSORS)
+    try:
+        return load_file(path)
+    except (SafetensorError, KeyError) as error:
+        raise ValueError(f"source: {path.name!r} is damaged or cut short: {error}") from error
+
+
+def _read_pt(path: Path) -> Any:
+    check_content(path, ZIP, PICKLE)
+    try:
+        import torch
+    except ImportError as error:
+        raise ImportError(
+            f"source: reading {path.name!r} needs PyTorch: pip install \"fpanalysis[torch]\", or save the "
+            "weights as .safetensors, which does not"
+        ) from error
+    try:
+        with warnings.catch_warnings():
+            # What PyTorch warns of here (TorchScript, old pickle protocols) ends in an error below.
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        # PyTorch has no one exception for this: UnpicklingError, RuntimeError, EOFError, OSError, KeyError…
+        raise ValueError(_why_unread(path, error)) from error
+
+
+def _why_unread(path: Path, error: Exception) -> str:
+    if isinstance(error, pickle.UnpicklingError) or "TorchScript" in str(error):
+        return (
+            f"source: {path.name!r} holds more than weights, such as a whole module. Building that would run "
+            "code from the file, which this package never does, as a file can hold any code. Where the "
+            "model was made, save its weights: torch.save(model.state_dict(), 'weights.pt'), or pass the live "
+            "model to load_torch"
+        )
+    reason = (str(error).splitlines() or [""])[0]
+    return f"source: PyTorch cannot read {path.name!r}, it may be damaged or cut short: {reason or error!r}"
+
+
+def _state_dict_in(mapping: Mapping) -> Mapping:
+    """Return the one state dict nested in a checkpoint, or the mapping itself where it is one."""
+    if any("weight_hh" in str(name) for name in mapping):
+        return mapping
+    level = {(name,): value for name, value in mapping.items() if _is_named_mapping(name, value)}
+    while level:
+        found = {path: value for path, value in level.items() if _has_weights(value)}
+        if len(found) > 1:
+            raise ValueError(
+                f"source: {len(found)} mappings of weights were found, {listed(map('.'.join, found))}; pass one "
+                f"of them, such as checkpoint{''.join(f'[{part!r}]' for part in next(iter(found)))}"
+            )
+        if found:
+            return next(iter(found.values()))
+        level = {
+            (*path, name): nested
+            for path, value in level.items()
+            for name, nested in value.items()
+            if _is_named_mapping(name, nested)
+        }
+    return mapping
+
+
+def _is_named_mapping(name: Any, value: Any) -> bool:
+    """Whether an entry may hold a model; numbered ones, as in an optimizer's state, do not."""
+    return isinstance(name, str) and isinstance(value, Mapping)
+
+
+def _has_weights(mapping: Mapping) -> bool:
+    """Whether a mapping is a state dict; one of scalars only, such as a record of metrics, is not."""
+    tensors = [value for name, value in mapping.items() if isinstance(name, str) and _is_tensor(value)]
+    return any(len(tensor.shape) > 0 for tensor in tensors)
+
+
+def _is_tensor(value: Any) -> bool:
+    return hasattr(value, "shape") and hasattr(value, "dtype")

@@ -1,0 +1,149 @@
+"""What `color=` means: a coordinate or variable becomes groups with symbols, or a colour scale."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from plotly.colors import sample_colorscale
+
+from fpanalysis._messages import listed, nearest
+from fpanalysis.plot._points import Points, escaped, is_slow, label, label_names, said, stability, unit_of
+from fpanalysis.plot._theme import BLUE, GREEN, GREY, PALETTE, SEQUENTIAL, SYMBOLS, VERMILION
+
+_MOST_NUMBERS = len(SYMBOLS)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Entries that are drawn alike: a legend item, or one symbol on a colour scale.
+
+    `mask` is a boolean array `(point, mode)`; `values`, of the same shape, are coloured by the scale.
+    """
+
+    name: str
+    mask: np.ndarray
+    symbol: str
+    color: str = GREY
+    values: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Coloring:
+    """The groups of a figure, the title of its legend or scale, and hover lines `(point, mode)`."""
+
+    groups: list[Group]
+    title: str = ""
+    scale: tuple[float, float] | None = None
+    lines: np.ndarray | None = field(default=None)
+
+
+def by_stability(points: Points, n_modes: int) -> Coloring:
+    """Return the default groups: stable, neutral and unstable fixed points, and slow points."""
+    slow = is_slow(points)
+    stable, n_unstable = stability(points)
+    known = "is_stable" in points.ds or "n_unstable" in points.ds
+    neutral = ~stable & (n_unstable == 0)
+    kinds = [
+        ("stable fixed points", ~slow & stable, "circle", BLUE),
+        ("neutral fixed points", ~slow & neutral, "square-open", GREEN),
+        ("unstable fixed points" if known else "fixed points", ~slow & ~stable & ~neutral, "diamond-open", VERMILION),
+        ("slow points", slow, "triangle-up", GREY),
+    ]
+    groups = [
+        Group(f"{name} ({mask.sum():,})", np.repeat(mask[:, None], n_modes, axis=1), symbol, color)
+        for name, mask, symbol, color in kinds
+        if mask.any()
+    ]
+    return Coloring(groups)
+
+
+def by_name(points: Points, name: str, n_modes: int) -> Coloring:
+    """Return the groups, or the scale, of a coordinate or variable of the dataset."""
+    values = _values(points, name, n_modes)
+    attrs = dict(points.ds[name].attrs)
+    flagged = "flag_meanings" in attrs
+    unit = unit_of(attrs)
+    title = escaped(name) + (f" ({unit})" if unit else "")
+    hover = said(values, attrs)
+    shown_already = name in (*label_names(points), "time_constant", "frequency")
+    lines = None if shown_already else np.char.add(f"<br>{escaped(name)} = ", hover.astype(str)).astype(object)
+    if values.dtype.kind in "iuf" and not flagged:
+        distinct = np.unique(values[np.isfinite(values)])
+        if len(distinct) > _MOST_NUMBERS:
+            scale, clipped = _range(distinct, values)
+            title += "<br>middle 96 %" if clipped else ""
+            return Coloring(_on_scale(points, values), title, scale, lines)
+        return Coloring(_ordered(values, distinct), title, lines=lines)
+    return Coloring(_categories(said(values, attrs if flagged else {})), title, lines=lines)
+
+
+def _values(points: Points, name: str, n_modes: int) -> np.ndarray:
+    """Return the named variable as `(point, mode)`, or raise with what could have been meant."""
+    ds = points.ds
+    usable = sorted(str(key) for key in ds.variables if points.fits(str(key), "mode"))
+    if not isinstance(name, str) or name not in ds.variables:
+        hint = nearest(str(name), usable)
+        raise ValueError(
+            f"color: expected a coordinate or variable of the dataset, got {name!r}{hint}; it has {listed(usable)}"
+        )
+    if name not in usable:
+        extra = [str(dim) for dim in ds[name].dims if dim not in (*points.dims, "mode")]
+        raise ValueError(
+            f"color: {name!r} has more than one value per mode, along {listed(extra)}; choose one entry first, "
+            f"as in ds.assign_coords(chosen=ds[{name!r}].isel({extra[0]}=0)) and color='chosen'"
+        )
+    if ds[name].dtype.kind == "c":
+        raise ValueError(
+            f"color: {name!r} is complex, which no scale can order; choose its modulus or angle first, "
+            f"as in ds.assign_coords(modulus=abs(ds[{name!r}])) and color='modulus'"
+        )
+    if "mode" in ds[name].dims:
+        return points.values(name, "mode")
+    return np.repeat(points.values(name)[:, None], n_modes, axis=1)
+
+
+def _ordered(values: np.ndarray, distinct: np.ndarray) -> list[Group]:
+    """Return one group per number, with colours in the order of the numbers."""
+    # The lightest end of the scale is left out: it is too faint on white.
+    places = np.linspace(0.0, 0.9, len(distinct)) if len(distinct) > 1 else np.zeros(len(distinct))
+    colors = sample_colorscale(SEQUENTIAL, places.tolist()) if len(distinct) else []
+    groups = [
+        Group(label(value.item()), values == value, symbol, color)
+        for value, symbol, color in zip(distinct, SYMBOLS, colors, strict=False)
+    ]
+    return [*groups, *_without_value(values)]
+
+
+def _categories(texts: np.ndarray) -> list[Group]:
+    """Return one group per distinct text, in order of first appearance."""
+    distinct = list(dict.fromkeys(texts.ravel().tolist()))
+    return [
+        Group(text, texts == text, SYMBOLS[i % len(SYMBOLS)], PALETTE[i % len(PALETTE)])
+        for i, text in enumerate(distinct)
+    ]
+
+
+def _on_scale(points: Points, values: np.ndarray) -> list[Group]:
+    """Return the groups by stability, their entries coloured by the values."""
+    groups = []
+    for group in by_stability(points, values.shape[1]).groups:
+        mask = group.mask & ~np.isnan(values)
+        if mask.any():
+            groups.append(Group(group.name, mask, group.symbol, group.color, values))
+    return [*groups, *_without_value(values, infinite=False)]
+
+
+def _without_value(values: np.ndarray, infinite: bool = True) -> list[Group]:
+    """Return a group for what has no value to be coloured by (and for what is infinite)."""
+    if values.dtype.kind != "f":
+        return []
+    missing = Group("no value", np.isnan(values), "x-thin-open", GREY)
+    infinities = Group("infinite", np.isinf(values), "star", GREY)
+    return [group for group in ((missing, infinities) if infinite else (missing,)) if group.mask.any()]
+
+
+def _range(distinct: np.ndarray, values: np.ndarray) -> tuple[tuple[float, float], bool]:
+    """Return the range of a colour scale, and whether it leaves out extremes that would take it all."""
+    full = float(distinct[0]), float(distinct[-1])
+    low, high = np.quantile(values[np.isfinite(values)], [0.02, 0.98])
+    clipped = bool(full[1] - full[0] > 10 * (high - low) > 0)
+    return ((float(low), float(high)) if clipped else full), clipped

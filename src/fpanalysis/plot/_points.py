@@ -1,0 +1,169 @@
+"""The fixed points of a dataset as rows: which there are, what is known of each, and how to say it."""
+
+import html
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+_KIND = {"none": 0, "fixed": 1, "slow": 2}
+
+
+@dataclass(frozen=True)
+class Points:
+    """The points of a dataset without the padding, whatever conditions it spans.
+
+    `rows` holds one index array per entry of `dims` (the condition dims, then `fixed_point`), as
+    `numpy.nonzero` returns them.
+    """
+
+    ds: xr.Dataset
+    dims: tuple[str, ...]
+    rows: tuple[np.ndarray, ...]
+
+    def __len__(self) -> int:
+        return len(self.rows[-1])
+
+    def keep(self, mask: np.ndarray) -> "Points":
+        """Return the points at which `mask` is true."""
+        return replace(self, rows=tuple(index[mask] for index in self.rows))
+
+    def fits(self, name: str, *extra: str) -> bool:
+        """Say whether a variable has one value for each point (and each entry of the `extra` dims)."""
+        return set(self.ds[name].dims) <= {*self.dims, *extra}
+
+    def array(self, name: str, *extra: str) -> np.ndarray:
+        """Return a variable broadcast to `dims` and the `extra` dims, in that order, padding included."""
+        return self._whole(self.ds[name].variable, extra)
+
+    def values(self, name: str, *extra: str) -> np.ndarray:
+        """Return a variable with one row per point and one axis for each of the `extra` dims."""
+        return self.array(name, *extra)[self.rows]
+
+    def texts(self, name: str) -> np.ndarray:
+        """Return the values of a variable as the strings in which a figure shows them, one per point."""
+        variable = self.ds[name].variable
+        words = xr.Variable(variable.dims, said(variable.values, variable.attrs))
+        return self._whole(words, ())[self.rows]
+
+    def _whole(self, variable: xr.Variable, extra: tuple[str, ...]) -> np.ndarray:
+        sizes = {dim: self.ds.sizes[dim] for dim in (*self.dims, *extra)}
+        return variable.set_dims(sizes).transpose(*sizes).values
+
+
+def points_of(ds: xr.Dataset) -> Points:
+    """Return the points of a dataset: the rows whose `kind` is not `none`."""
+    if not isinstance(ds, xr.Dataset):
+        raise TypeError(f"ds: expected the xarray.Dataset of find_fixed_points, got {type(ds).__name__}")
+    reference = next((name for name in ("kind", "eigenvalue", "x") if name in ds), None)
+    if reference is None:
+        raise ValueError(
+            "ds: it has none of the variables 'kind', 'x' and 'eigenvalue', so it is no dataset of fixed points"
+        )
+    # A selection such as `ds.isel(fixed_point=3, mode=0)` leaves scalars where a figure needs rows.
+    for dim, variable in (("fixed_point", reference), ("mode", "eigenvalue")):
+        if variable in ds and dim not in ds[variable].dims:
+            ds = ds.expand_dims(dim)
+    conditions = [str(dim) for dim in ds[reference].dims if dim not in ("fixed_point", "state", "mode")]
+    dims = (*conditions, "fixed_point")
+    shape = tuple(ds.sizes[dim] for dim in dims)
+    everything = Points(ds, dims, tuple(index.ravel() for index in np.indices(shape)))
+    return everything.keep(everything.values("kind") != _KIND["none"]) if "kind" in ds else everything
+
+
+def is_slow(points: Points) -> np.ndarray:
+    """Say which of the points are slow points."""
+    if "kind" not in points.ds:
+        return np.zeros(len(points), dtype=bool)
+    return points.values("kind") == _KIND["slow"]
+
+
+def stability(points: Points) -> tuple[np.ndarray, np.ndarray]:
+    """Return whether each point is stable, and its number of unstable modes (−1: not known).
+
+    Where only `is_stable` is known, an unstable point counts as one with an unknown number of modes.
+    """
+    ds, unknown = points.ds, np.full(len(points), -1)
+    n_unstable = points.values("n_unstable").astype(int) if "n_unstable" in ds else unknown
+    if "is_stable" in ds:
+        return points.values("is_stable").astype(bool) & (n_unstable <= 0), n_unstable
+    return n_unstable == 0, n_unstable
+
+
+def label_names(points: Points) -> list[str]:
+    """Return the coordinates that tell one condition from another: those with one value per point."""
+    ds = points.ds
+    dims = [name for name in points.dims[:-1] if name in ds.coords]
+    others = [str(name) for name in ds.coords if name not in (*dims, "fixed_point")]
+    return [*dims, *(name for name in others if points.fits(name))]
+
+
+def descriptions(points: Points) -> list[str]:
+    """Return the first lines of each point's hover text: which point it is, and its condition."""
+    index = points.texts("fixed_point") if "fixed_point" in points.ds.coords else points.rows[-1].astype(str)
+    kinds = np.where(is_slow(points), "slow point", "fixed point")
+    lines = [[f"<b>{kind} {number}</b>" for kind, number in zip(kinds, index, strict=True)]]
+    for dim, place in zip(points.dims[:-1], points.rows[:-1], strict=True):
+        if dim not in points.ds.coords:
+            lines.append([f"{dim} = {i}" for i in place])
+    for name in label_names(points):
+        lines.append([f"{escaped(name)} = {text}" for text in points.texts(name)])
+    return joined(lines)
+
+
+def joined(lines: Iterable[list[str]]) -> list[str]:
+    """Return one hover text per point from lists that hold one line per point."""
+    return ["<br>".join(parts) for parts in zip(*lines, strict=True)]
+
+
+def said(values: np.ndarray, attrs: dict[str, Any]) -> np.ndarray:
+    """Return values as strings: flags by their meaning, numbers with their unit."""
+    if "flag_values" in attrs and "flag_meanings" in attrs:
+        flags = np.atleast_1d(attrs["flag_values"]).tolist()
+        meanings = dict(zip(flags, str(attrs["flag_meanings"]).split(), strict=False))
+        return _each(values, lambda value: escaped(meanings.get(value, value)))
+    unit = unit_of(attrs)
+    return _each(values, lambda value: label(value) + (f" {unit}" if unit else ""))
+
+
+def _each(values: np.ndarray, function: Any) -> np.ndarray:
+    texts = [function(value) for value in np.ravel(values).tolist()]
+    # Filled by slice: numpy would otherwise look into the strings for a further dimension.
+    result = np.empty(len(texts), dtype=object)
+    result[:] = texts
+    return result.reshape(np.shape(values))
+
+
+def unit_of(attrs: dict[str, Any]) -> str:
+    """Return the unit among a variable's attributes; an empty string for numbers without one."""
+    unit = str(attrs.get("units", ""))
+    return "" if unit in ("1", "dimensionless") else escaped(unit)
+
+
+def label(value: Any) -> str:
+    """Return a condition's value as text: `1.0`, `0.3`, `12`, `fast`."""
+    if not isinstance(value, float):
+        return escaped(value)
+    text = number(value, digits=6)
+    return f"{text}.0" if text.lstrip("-").isdigit() else text
+
+
+def number(value: float, digits: int = 4) -> str:
+    """Return a number with this many significant digits."""
+    return f"{value:.{digits}g}".replace("inf", "∞").replace("nan", "not known")
+
+
+def escaped(value: object) -> str:
+    """Return text that plotly shows as it is, rather than reading it as markup."""
+    return html.escape(str(value), quote=False)
+
+
+def none_found(ds: xr.Dataset) -> str:
+    """Return a sentence that says how many candidates ended nowhere."""
+    if "n_candidates" not in ds:
+        return "no fixed points found"
+    # Padded conditions (a model that was not run) hold −1.
+    started = int(np.maximum(ds["n_candidates"].values, 0).sum())
+    return f"no fixed points found<br>(n_candidates: {started:,})"

@@ -1,0 +1,103 @@
+"""Newton directions for a batch: LAPACK on the host where JAX runs on the CPU, else JAX."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+
+import jax
+import numpy as np
+from scipy.linalg import get_lapack_funcs
+from threadpoolctl import ThreadpoolController
+
+from fpanalysis.solvers._newton import AMPLIFICATION, DAMPING, Evaluation, newton_direction
+
+_getrf, _getrs, _getri = get_lapack_funcs(("getrf", "getrs", "getri"), dtype=np.float64)
+
+
+def n_workers() -> int:
+    """Return the number of threads that share the work: the processors this process may use."""
+    try:
+        from os import sched_getaffinity
+
+        return len(sched_getaffinity(0))
+    except ImportError:  # not on macOS and Windows
+        from os import cpu_count
+
+        return cpu_count() or 1
+
+
+@cache
+def _workers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(n_workers(), thread_name_prefix="fpanalysis")
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Limit BLAS to one thread, because the batch itself is spread over threads."""
+    with _blas().limit(limits=1, user_api="blas"):
+        yield
+
+
+def directions(batch: Evaluation, rows: np.ndarray, cap: np.ndarray) -> np.ndarray:
+    """Return the capped Newton directions of some rows of a batch.
+
+    Args:
+        batch: evaluations, every field with a leading batch axis.
+        rows: which rows of the batch to solve for, `(n,)`.
+        cap: longest step of each of them, `(n,)`.
+
+    Returns:
+        Directions `(n, state)`; NaN where there is none.
+    """
+    if jax.default_backend() != "cpu":
+        return np.asarray(_on_device(batch.f[rows], batch.jacobian_t[rows], cap))
+    f, jacobian_t = np.asarray(batch.f), np.asarray(batch.jacobian_t)
+    out = np.empty((len(rows), f.shape[1]))
+    parts = np.array_split(np.arange(len(rows)), n_workers())
+    futures = [_workers().submit(_solve_rows, f, jacobian_t, rows, part, out) for part in parts[1:]]
+    _solve_rows(f, jacobian_t, rows, parts[0], out)
+    for future in futures:
+        future.result()
+    length = np.linalg.norm(out, axis=1)
+    bound = AMPLIFICATION * np.linalg.norm(f[rows], axis=1)
+    for k in np.flatnonzero(~(length * np.asarray(batch.jacobian_norm)[rows] <= bound)):
+        out[k] = _damped(f[rows[k]], jacobian_t[rows[k]])
+        length[k] = np.linalg.norm(out[k])
+    return out * np.minimum(1.0, cap / np.maximum(length, np.finfo(float).tiny))[:, None]
+
+
+_on_device = jax.jit(jax.vmap(newton_direction))
+
+
+def _solve_rows(
+    f: np.ndarray, jacobian_t: np.ndarray, rows: np.ndarray, part: np.ndarray, out: np.ndarray
+) -> None:
+    for k in part:
+        lu, pivots, info = _getrf(jacobian_t[rows[k]].T)
+        out[k] = -_getrs(lu, pivots, f[rows[k]])[0] if info == 0 else np.nan
+
+
+def _damped(f: np.ndarray, jacobian_t: np.ndarray) -> np.ndarray:
+    if not (np.all(np.isfinite(jacobian_t)) and np.all(np.isfinite(f))):
+        return np.full_like(f, np.nan)
+    normal = jacobian_t @ jacobian_t.T
+    normal[np.diag_indices_from(normal)] += DAMPING * np.trace(normal) / len(f) + np.finfo(float).tiny
+    lu, pivots, info = _getrf(normal)
+    if info != 0:
+        return np.full_like(f, np.nan)
+    return -_getrs(lu, pivots, jacobian_t @ f)[0]
+
+
+def inverse(jacobian_t: np.ndarray) -> np.ndarray | None:
+    """Return `J⁻¹`, or None where the Jacobian is singular."""
+    lu, pivots, info = _getrf(jacobian_t.T)
+    if info != 0:
+        return None
+    inv, info = _getri(lu, pivots)
+    return inv if info == 0 and np.all(np.isfinite(inv)) else None

@@ -1,0 +1,220 @@
+"""A rolling pool: as soon as one start has ended, the next takes its place in the batch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Array, Float
+
+from fpanalysis.solvers._linear import directions, inverse, one_blas_thread
+from fpanalysis.solvers._newton import (
+    STALL_LIMIT,
+    Evaluation,
+    Stall,
+    advance,
+    start_stall,
+    update_stall,
+)
+from fpanalysis.unique import DISTINCT, KnownPoints
+from fpanalysis.vector_field import VectorField, float64
+from fpanalysis.verify import allowed
+
+BATCH_BYTES = 8 * 2**20
+MAX_STEPS = 200
+OPEN_CONDITIONS = 8
+
+
+@dataclass
+class Starts:
+    """What to solve: for every condition an input and states to start from.
+
+    Args:
+        x: states, `(condition, candidate, state)`; may be a broadcast view.
+        u: inputs, `(condition, input)`.
+        spread: root-mean-square spread of the states, `(condition,)`; it scales distinctness.
+        cap: longest Newton step, `(condition,)`.
+    """
+
+    x: np.ndarray
+    u: np.ndarray
+    spread: np.ndarray
+    cap: np.ndarray
+
+
+@dataclass
+class Ends:
+    """What became of the starts.
+
+    Args:
+        known: the distinct fixed points of all conditions.
+        last: the last state of every start, `(condition, candidate, state)`, where asked for.
+        failed: which starts ended at no fixed point, `(condition, candidate)`.
+    """
+
+    known: KnownPoints
+    last: np.ndarray
+    failed: np.ndarray
+
+
+def batch_size(n_state: int, n_starts: int) -> int:
+    """Return how many starts are in flight: their Jacobians fit a cache, and few sizes are compiled."""
+    fitting = BATCH_BYTES // (8 * n_state**2)
+    return int(np.clip(2 ** int(np.log2(max(fitting, 1))), 4, min(256, 2 ** int(np.ceil(np.log2(n_starts))) + 3)))
+
+
+@eqx.filter_jit
+def _advance(
+    field: VectorField,
+    x: Float[Array, "batch state"],
+    direction: Float[Array, "batch state"],
+    u: Float[Array, "batch input"],
+) -> Evaluation:
+    def one(x: Array, direction: Array, u: Array) -> Evaluation:
+        return advance(lambda x: field.residual(x, u), x, direction)
+
+    return jax.vmap(one)(x, direction, u)
+
+
+def solve_pool(
+    field: VectorField,
+    starts: Starts,
+    tol: float,
+    progress: Callable[[int], None],
+    retire: bool = True,
+) -> Ends:
+    """Run damped Newton from every start.
+
+    Args:
+        field: the vector field.
+        starts: conditions and candidates.
+        tol: tolerance of a fixed point.
+        progress: called with the number of starts that have ended since the last call.
+        retire: whether starts are taken out as soon as their end is certain.
+
+    Returns:
+        The distinct points and the fate of every start.
+    """
+    with jax.enable_x64(True), one_blas_thread():
+        pool = _Pool(float64(field), starts, tol, retire)
+        while pool.busy:
+            progress(pool.round())
+        return pool.ends
+
+
+class _Pool:
+    """The batch in flight. Arrays have one row a slot; `start` is −1 in empty slots."""
+
+    def __init__(self, field: VectorField, starts: Starts, tol: float, retire: bool) -> None:
+        self.field, self.starts, self.tol, self.retire = field, starts, tol, retire
+        n_conditions, n_candidates, n = starts.x.shape
+        size = batch_size(n, n_conditions * n_candidates)
+        self.queue, self.next = _queue(n_conditions, n_candidates), 0
+        self.left = np.full(n_conditions, n_candidates)
+        known = KnownPoints(DISTINCT * starts.spread, n)
+        self.ends = Ends(known, np.full(starts.x.shape, np.nan), np.zeros((n_conditions, n_candidates), bool))
+        self.start, self.condition = np.full(size, -1), np.zeros(size, int)
+        self.steps, self.stall = np.zeros(size, int), start_stall(np.zeros(size), np)
+        self.x, self.direction, self.f = np.zeros((3, size, n))
+        self.residual = np.full(size, np.inf)
+
+    @property
+    def busy(self) -> bool:
+        return self.next < len(self.queue) or bool(np.any(self.start >= 0))
+
+    def round(self) -> int:
+        """Advance every start in flight by one step; return how many have ended."""
+        fresh = self._refill()
+        before = _Before(self.x, self.f, np.where(fresh, np.inf, self.residual))
+        batch = _advance(self.field, self.x, self.direction, self.starts.u[self.condition])
+        batch = Evaluation(*map(np.asarray, batch))
+        self.x, self.f, self.residual = batch.x, batch.f, np.max(np.abs(batch.f), axis=1)
+        self._count_steps(batch.q, fresh)
+        ended = self._retire_certain(batch, before, fresh) + self._end_fixed(batch, before) + self._end_lost(batch)
+        self.direction = np.zeros_like(batch.x)
+        live = np.flatnonzero(self.start >= 0)
+        if len(live):
+            self.direction[live] = directions(batch, live, self.starts.cap[self.condition[live]])
+        return ended
+
+    def _refill(self) -> np.ndarray:
+        empty = np.flatnonzero(self.start < 0)[: len(self.queue) - self.next]
+        taken = self.queue[self.next : self.next + len(empty)]
+        self.next += len(empty)
+        condition, candidate = np.divmod(taken, self.starts.x.shape[1])
+        self.start[empty], self.condition[empty] = taken, condition
+        self.x = np.array(self.x)
+        self.x[empty] = self.starts.x[condition, candidate]
+        fresh = np.zeros(len(self.start), bool)
+        fresh[empty] = True
+        return fresh
+
+    def _count_steps(self, q: np.ndarray, fresh: np.ndarray) -> None:
+        updated, new = update_stall(self.stall, q, np), start_stall(q, np)
+        self.stall = Stall(*(np.where(fresh, b, a) for a, b in zip(updated, new, strict=True)))
+        self.steps = np.where(fresh, 0, self.steps + 1)
+
+    def _retire_certain(self, batch: Evaluation, before: "_Before", fresh: np.ndarray) -> int:
+        """Take out the starts whose end is certain though they have not reached it."""
+        if not self.retire:
+            return 0
+        known, rows = self.ends.known, np.flatnonzero((self.start >= 0) & ~fresh & batch.is_full_step)
+        nearest, distance = known.nearest(batch.x[rows], self.condition[rows])
+        certain = known.certain(batch.x[rows], batch.f[rows], before.x[rows], nearest, distance)
+        np.add.at(known.hits, nearest[certain], 1)
+        return self._release(rows[certain])
+
+    def _end_fixed(self, batch: Evaluation, before: "_Before") -> int:
+        """Take out the starts that have reached a fixed point, polished until they stop improving."""
+        known, live = self.ends.known, self.start >= 0
+        limit = allowed(batch.x, batch.jacobian_norm, self.field.time_domain, self.tol)
+        done = []
+        for i in np.flatnonzero(live & (self.residual <= limit)):
+            x, f, condition = batch.x[i], batch.f[i], self.condition[i]
+            (k,), (distance,) = known.nearest(x[None], self.condition[i : i + 1])
+            if not known.same(x, f, k, distance):
+                if self.residual[i] < 0.5 * before.residual[i] and self.steps[i] < MAX_STEPS:
+                    continue
+                if before.residual[i] < self.residual[i]:
+                    x, f = before.x[i], before.f[i]
+                k = known.add(x, f, condition, inverse(batch.jacobian_t[i]))
+            known.hit(k, x, f)
+            done.append(i)
+        return self._release(np.array(done, int))
+
+    def _end_lost(self, batch: Evaluation) -> int:
+        """Take out the starts that have left the finite numbers or no longer improve."""
+        lost = ~np.isfinite(batch.q) | (self.stall.count >= STALL_LIMIT) | (self.steps >= MAX_STEPS)
+        limit = allowed(batch.x, batch.jacobian_norm, self.field.time_domain, self.tol)
+        rows = np.flatnonzero((self.start >= 0) & lost & ~(self.residual <= limit))
+        condition, candidate = np.divmod(self.start[rows], self.starts.x.shape[1])
+        self.ends.failed[condition, candidate] = True
+        self.ends.last[condition, candidate] = batch.x[rows]
+        return self._release(rows)
+
+    def _release(self, rows: np.ndarray) -> int:
+        np.subtract.at(self.left, self.condition[rows], 1)
+        self.start[rows] = -1
+        if len(rows):
+            self.ends.known.forget_inverses(self.left == 0)
+        return len(rows)
+
+
+class _Before(NamedTuple):
+    """The batch as it was before the step."""
+
+    x: np.ndarray
+    f: np.ndarray
+    residual: np.ndarray
+
+
+def _queue(n_conditions: int, n_candidates: int) -> np.ndarray:
+    """Return the order of the starts: a few conditions at a time, their candidates in turn.
+
+    So a condition's first points are known when most of its starts come, and few conditions are open.
+    """
+    index = np.arange(n_conditions * n_candidates).reshape(n_conditions, n_candidates)
+    blocks = [index[i : i + OPEN_CONDITIONS].T.ravel() for i in range(0, n_conditions, OPEN_CONDITIONS)]
+    return np.concatenate(blocks)
