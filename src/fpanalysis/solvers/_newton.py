@@ -14,36 +14,34 @@ AMPLIFICATION = 1e7
 DAMPING = 1e-10
 STALL_WINDOW = 3
 STALL_FACTOR = 5.0
-STALL_LIMIT = 3
+SHORTFALL_LIMIT = 3
+SHORTEST_LIMIT = 2
 
 
 class Evaluation(NamedTuple):
-    """A state with the function's value and Jacobian there, and how far along the direction it lies."""
+    """A state with the function's value and Jacobian there, and which fraction of the step led to it."""
 
     x: Float[Array, " state"]
     f: Float[Array, " state"]
-    jacobian_t: Float[Array, "state_in state"]
-    jacobian_norm: Float[Array, ""]
+    jacobian: Float[Array, "state_out state"]
     q: Float[Array, ""]
-    is_full_step: Bool[Array, ""]
+    fraction: Float[Array, ""]
 
 
 class Stall(NamedTuple):
-    """How a solve progresses: `q` at the last mark, steps since then, and how often it fell short."""
+    """How a solve progresses: `q` at the last mark, steps since then, how often it fell short, and how
+    many steps in a row found nothing better than the shortest fraction."""
 
     mark: Any
     age: Any
-    count: Any
+    shortfalls: Any
+    shortest: Any
 
 
-def evaluate(fn: Callable, x: Float[Array, " state"]) -> tuple[Array, Array]:
-    """Return `fn(x)` and its transposed Jacobian, by forward mode.
-
-    The transpose comes out of forward mode without a copy, and read column by column it is the Fortran
-    order that LAPACK wants.
-    """
+def value_and_jacobian(fn: Callable, x: Float[Array, " state"]) -> tuple[Array, Array]:
+    """Return `fn(x)` and its Jacobian, by forward mode."""
     basis = jnp.eye(x.shape[0], dtype=x.dtype)
-    return jax.vmap(lambda v: jax.jvp(fn, (x,), (v,)), out_axes=(None, 0))(basis)
+    return jax.vmap(lambda v: jax.jvp(fn, (x,), (v,)), out_axes=(None, -1))(basis)
 
 
 def half_square(f: Float[Array, "... state"]) -> Float[Array, "..."]:
@@ -52,36 +50,43 @@ def half_square(f: Float[Array, "... state"]) -> Float[Array, "..."]:
     return jnp.where(jnp.isfinite(q), q, jnp.inf)
 
 
-def advance(fn: Callable, x: Float[Array, " state"], direction: Float[Array, " state"]) -> Evaluation:
-    """Go the fraction of `direction` that makes `½‖fn‖²` smallest, and evaluate there."""
+def line_search(
+    fn: Callable, x: Float[Array, " state"], direction: Float[Array, " state"]
+) -> tuple[Float[Array, " state"], Float[Array, ""]]:
+    """Return where along `direction` `½‖fn‖²` is smallest, and the fraction of it gone."""
     fractions = jnp.asarray(FRACTIONS, x.dtype)
     trials = x[None] + fractions[:, None] * direction[None]
     best = jnp.argmin(half_square(jax.vmap(fn)(trials)))
-    x = trials[best]
-    f, jacobian_t = evaluate(fn, x)
-    return Evaluation(x, f, jacobian_t, max_norm(jacobian_t), half_square(f), best == 0)
-
-
-def max_norm(jacobian_t: Float[Array, "state_in state"]) -> Float[Array, ""]:
-    """Return the Jacobian's ∞-norm, its largest absolute row sum."""
-    return jnp.max(jnp.sum(jnp.abs(jacobian_t), axis=0))
+    return trials[best], fractions[best]
 
 
 def start_stall(q: Any, xp: Any = jnp) -> Stall:
     """Return the record of a solve that begins at `q`."""
-    return Stall(q, xp.zeros_like(q, dtype=int), xp.zeros_like(q, dtype=int))
+    zero = xp.zeros_like(q, dtype=int)
+    return Stall(q, zero, zero, zero)
 
 
-def update_stall(stall: Stall, q: Any, xp: Any = jnp) -> Stall:
-    """Count a stall where `q` was not cut `STALL_FACTOR`-fold in `STALL_WINDOW` steps."""
+def update_stall(stall: Stall, q: Any, fraction: Any, xp: Any = jnp) -> Stall:
+    """Count a shortfall where `q` was not cut `STALL_FACTOR`-fold in `STALL_WINDOW` steps."""
     age = stall.age + 1
     due = age >= STALL_WINDOW
-    short = due & (q * STALL_FACTOR > stall.mark)
-    return Stall(xp.where(due, q, stall.mark), xp.where(due, 0, age), stall.count + short)
+    shortfalls = stall.shortfalls + (due & (q * STALL_FACTOR > stall.mark))
+    shortest = xp.where(fraction <= FRACTIONS[-1], stall.shortest + 1, 0)
+    return Stall(xp.where(due, q, stall.mark), xp.where(due, 0, age), shortfalls, shortest)
+
+
+def has_stalled(stall: Stall) -> Any:
+    """Return whether a solve is given up: it fell short too often, or its steps lead nowhere."""
+    return (stall.shortfalls >= SHORTFALL_LIMIT) | (stall.shortest >= SHORTEST_LIMIT)
+
+
+def jacobian_norm(jacobian: Float[Array, "... state_out state"]) -> Any:
+    """Return the Jacobian's ∞-norm, its largest absolute row sum."""
+    return abs(jacobian).sum(axis=-1).max(axis=-1)
 
 
 def newton_direction(
-    f: Float[Array, " state"], jacobian_t: Float[Array, "state_in state"], cap: Any
+    f: Float[Array, " state"], jacobian: Float[Array, "state_out state"], cap: Any
 ) -> Float[Array, " state"]:
     """Return the Newton direction `−J⁻¹ f`, shortened to length `cap`.
 
@@ -90,25 +95,25 @@ def newton_direction(
     continuum of fixed points attracts like a single one.
     """
     norm = jnp.linalg.norm
-    plain = -jnp.linalg.solve(jacobian_t.T, f)
-    amplified = ~(norm(plain) * max_norm(jacobian_t) <= AMPLIFICATION * norm(f))
-    damped = jax.lax.cond(amplified, damped_direction, lambda f, jacobian_t: plain, f, jacobian_t)
+    plain = -jnp.linalg.solve(jacobian, f)
+    amplified = ~(norm(plain) * jacobian_norm(jacobian) <= AMPLIFICATION * norm(f))
+    damped = jax.lax.cond(amplified, damped_direction, lambda f, jacobian: plain, f, jacobian)
     return damped * jnp.minimum(1.0, cap / jnp.maximum(norm(damped), jnp.finfo(f.dtype).tiny))
 
 
 def damped_direction(
-    f: Float[Array, " state"], jacobian_t: Float[Array, "state_in state"]
+    f: Float[Array, " state"], jacobian: Float[Array, "state_out state"]
 ) -> Float[Array, " state"]:
     """Return `−(JᵀJ + μ)⁻¹ Jᵀ f` with `μ` at `DAMPING` times the mean squared singular value."""
-    normal = jacobian_t @ jacobian_t.T
+    normal = jacobian.T @ jacobian
     n = f.shape[0]
     mu = DAMPING * jnp.trace(normal) / n + jnp.finfo(f.dtype).tiny
-    return -jnp.linalg.solve(normal + mu * jnp.eye(n, dtype=f.dtype), jacobian_t @ f)
+    return -jnp.linalg.solve(normal + mu * jnp.eye(n, dtype=f.dtype), jacobian.T @ f)
 
 
 class _State(eqx.Module):
     f: Float[Array, " state"]
-    jacobian_t: Float[Array, "state_in state"]
+    jacobian: Float[Array, "state_out state"]
     stall: Stall
 
 
@@ -117,7 +122,7 @@ class DampedNewton(optx.AbstractRootFinder):
 
     Each step solves `J δ = −f` by LU, shortens `δ` to at most `cap`, and goes that fraction of it (1, ½, ⅛
     or 1/64) that makes `½‖f‖²` smallest. It gives up early: when `½‖f‖²` was not cut five-fold in three
-    steps, three times. Near-singular Jacobians fall back to a damped least-squares step.
+    steps, three times, or when the shortest fraction was the best twice in a row. Near-singular Jacobians fall back to a damped least-squares step.
 
     `find_fixed_points` runs it over many starts with LAPACK, work going only into starts that have not
     ended; as an Optimistix solver it can also be passed to `optimistix.root_find`, for one flat vector.
@@ -151,18 +156,19 @@ class DampedNewton(optx.AbstractRootFinder):
         del options, f_struct, aux_struct, tags
         if not (eqx.is_array(y) and y.ndim == 1):
             raise ValueError("y0: DampedNewton solves for one flat vector; ravel the state first")
-        f, jacobian_t = evaluate(lambda y: fn(y, args)[0], y)
-        return _State(f, jacobian_t, start_stall(half_square(f)))
+        f, jacobian = value_and_jacobian(lambda y: fn(y, args)[0], y)
+        return _State(f, jacobian, start_stall(half_square(f)))
 
     def step(
         self, fn: Any, y: Any, args: Any, options: Any, state: _State, tags: Any
     ) -> tuple[Array, _State, Any]:
         """Take one damped step; the returned state belongs to the returned point."""
         del options, tags
-        direction = newton_direction(state.f, state.jacobian_t, self.cap)
-        new = advance(lambda y: fn(y, args)[0], y, direction)
-        _, aux = fn(new.x, args)
-        return new.x, _State(new.f, new.jacobian_t, update_stall(state.stall, new.q)), aux
+        direction = newton_direction(state.f, state.jacobian, self.cap)
+        y, fraction = line_search(lambda y: fn(y, args)[0], y, direction)
+        f, jacobian = value_and_jacobian(lambda y: fn(y, args)[0], y)
+        _, aux = fn(y, args)
+        return y, _State(f, jacobian, update_stall(state.stall, half_square(f), fraction)), aux
 
     def terminate(
         self, fn: Any, y: Any, args: Any, options: Any, state: _State, tags: Any
@@ -171,7 +177,7 @@ class DampedNewton(optx.AbstractRootFinder):
         del fn, args, options, tags
         done = self.norm(state.f) <= self.atol + self.rtol * self.norm(y)
         finite = jnp.all(jnp.isfinite(state.f))
-        stalled = state.stall.count >= STALL_LIMIT
+        stalled = has_stalled(state.stall)
         result = optx.RESULTS.where(stalled & ~done, optx.RESULTS.nonlinear_divergence, optx.RESULTS.successful)
         result = optx.RESULTS.where(finite, result, optx.RESULTS.nonfinite)
         return done | stalled | ~finite, result
