@@ -1,12 +1,20 @@
 """Which points are the same: the distinct fixed points found so far, and what is certain to end at one."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 DISTINCT = 1e-6
 CONTRACTION = 0.1
 INVERSE_BYTES = 256 * 2**20
+
+
+class Selection(NamedTuple):
+    """Points `(k, state)` and how many starts ended at each `(k,)`."""
+
+    x: np.ndarray
+    hits: np.ndarray
 
 
 @dataclass
@@ -48,6 +56,11 @@ class KnownPoints:
         if inverse is not None and (len(self.inverse) + 1) * inverse.nbytes <= INVERSE_BYTES:
             self.inverse[k] = inverse
         return k
+
+    def of(self, condition: int) -> "Selection":
+        """Return the points of one condition."""
+        rows = np.flatnonzero(self.condition[: self.count] == condition)
+        return Selection(self.x[rows], self.hits[rows])
 
     def hit(self, k: int, x: np.ndarray, f: np.ndarray) -> None:
         """Count a start that ended at point `k`, and keep its state where its residual is smaller."""

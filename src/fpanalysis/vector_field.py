@@ -1,6 +1,7 @@
 """Anything callable becomes a vector field `F(x, u)` on flat, named vectors."""
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -40,7 +41,9 @@ class VectorField(eqx.Module):
             raise ValueError(f"dt: expected a positive number of seconds or None, got {self.dt!r}")
         if self.state_layout.size == 0:
             raise ValueError("state: the state has no entries; a vector field needs at least one")
-        self._check_structure()
+        # The stand-in state is float32 and the weights may be anything: no promotion rule applies here.
+        with jax.numpy_dtype_promotion("standard"):
+            self._check_structure()
 
     def _check_structure(self) -> None:
         x = jax.ShapeDtypeStruct((self.state_layout.size,), jnp.float32)
@@ -210,5 +213,6 @@ def model_hash(field: VectorField) -> str:
             digest.update(f"{array.dtype}{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
         else:
             digest.update(f"{getattr(leaf, '__module__', '')}.{getattr(leaf, '__qualname__', leaf)}".encode())
-    digest.update(repr((field.state, field.inputs, field.outputs, field.time_domain, field.dt)).encode())
+    structure = repr(jax.tree_util.tree_structure(field))
+    digest.update(re.sub(r" at 0x[0-9a-f]+", "", structure).encode())
     return digest.hexdigest()

@@ -70,7 +70,9 @@ def _existing_file(path: Any) -> Path:
 
 def _check_options(options: dict[str, Any], suffix: str) -> None:
     if options and suffix == ".eqx":
-        raise TypeError(f"options: an .eqx file says all of this itself and takes none, got {listed(options)}")
+        raise TypeError(
+            f"options: an .eqx file says all of this itself and takes none, got {listed(options)}"
+        )
     known = [name for name in inspect.signature(load_torch).parameters if name != "source"]
     for name in options:
         if name not in known:

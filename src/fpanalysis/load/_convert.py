@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -48,8 +47,8 @@ def _check_shapes(names: LayerNames, arrays: Arrays, below: int | None) -> str:
     gates = hh.shape[0] / hh.shape[1] if hh.ndim == 2 and hh.size else 0
     if gates not in _KINDS:
         raise ValueError(
-            f"source: expected {names.weight_hh!r} to have 1 (RNN), 3 (GRU) or 4 (LSTM) times as many rows as "
-            f"columns, got shape {hh.shape}"
+            f"source: expected {names.weight_hh!r} to have 1 (RNN), 3 (GRU) or 4 (LSTM) times as many rows "
+            f"as columns, got shape {hh.shape}"
         )
     rows = hh.shape[0]
     if ih.ndim != 2 or ih.shape[0] != rows or below not in (None, ih.shape[1]):

@@ -45,7 +45,9 @@ def recurrent_prefix(names: Iterable[str], layer: str | None) -> str:
     if layer is not None:
         layer = layer.rstrip(".")
         if layer not in prefixes:
-            raise ValueError(f"layer: expected one of {listed(prefixes)}, got {layer!r}{nearest(layer, prefixes)}")
+            raise ValueError(
+                f"layer: expected one of {listed(prefixes)}, got {layer!r}{nearest(layer, prefixes)}"
+            )
         return layer
     if len(prefixes) > 1:
         raise ValueError(
@@ -61,16 +63,18 @@ def layer_names(names: Iterable[str], prefix: str) -> list[LayerNames]:
     Raises:
         ValueError: it is bidirectional, has projections, or names are missing.
     """
-    matches = [match for match in map(_RECURRENT.fullmatch, names) if match and (match["prefix"] or "") == prefix]
+    matches = [
+        match for match in map(_RECURRENT.fullmatch, names) if match and (match["prefix"] or "") == prefix
+    ]
     where = repr(prefix) if prefix else "the top level"
     if reverse := [match[0] for match in matches if match["reverse"]]:
         raise ValueError(
-            f"source: the layer at {where} is bidirectional ({listed(reverse, 2)}); it reads its input backwards "
-            "in time too, so it has no next state and no fixed points"
+            f"source: the layer at {where} is bidirectional ({listed(reverse, 2)}); it reads its input "
+            "backwards in time too, so it has no next state and no fixed points"
         )
     if projections := [match[0] for match in matches if match["part"] == "weight_hr"]:
         raise ValueError(
-            f"source: the layer at {where} is an LSTM with projections (proj_size, {listed(projections, 2)}), "
+            f"source: the layer at {where} has projections (proj_size, {listed(projections, 2)}), "
             "which is not supported"
         )
     depths = sorted({match["depth"] or "" for match in matches}, key=_depth)
@@ -114,8 +118,8 @@ def readout_prefix(tensors: Mapping[str, Any], hidden_size: int, readout: str | 
         return _named_readout(readout.removesuffix(".weight").rstrip("."), weights, hidden_size)
     if len(fitting) > 1:
         raise ValueError(
-            f"readout: {len(fitting)} linear layers read {hidden_size} hidden units, {listed(fitting)}; name one, "
-            f"such as readout={fitting[-1]!r}, or pass readout=False for none"
+            f"readout: {len(fitting)} linear layers read {hidden_size} hidden units, {listed(fitting)}; name "
+            f"one, such as readout={fitting[-1]!r}, or pass readout=False for none"
         )
     for prefix in fitting:
         if above := _next_in_sequence(prefix, weights):
@@ -128,7 +132,9 @@ def readout_prefix(tensors: Mapping[str, Any], hidden_size: int, readout: str | 
 
 def _named_readout(readout: str, weights: Mapping[str, Any], hidden_size: int) -> str:
     if readout not in weights:
-        known = f"one of {listed(weights)}" if weights else "no linear layer, as none was found (readout=False)"
+        known = (
+            f"one of {listed(weights)}" if weights else "no linear layer, as none was found (readout=False)"
+        )
         raise ValueError(f"readout: expected {known}, got {readout!r}{nearest(readout, weights)}")
     if weights[readout].shape[1] != hidden_size:
         raise ValueError(

@@ -65,8 +65,14 @@ def _read_safetensors(path: Path) -> Any:
     check_content(path, SAFETENSORS)
     try:
         return load_file(path)
-    except (SafetensorError, KeyError) as error:
+    except SafetensorError as error:
         raise ValueError(f"source: {path.name!r} is damaged or cut short: {error}") from error
+    except (KeyError, TypeError) as error:
+        # Older versions of safetensors know no bfloat16 without PyTorch.
+        raise ValueError(
+            f"source: {path.name!r} holds a dtype that this version of safetensors cannot read ({error}); "
+            "save the weights as float32, or update safetensors"
+        ) from error
 
 
 def _read_pt(path: Path) -> Any:
@@ -75,7 +81,7 @@ def _read_pt(path: Path) -> Any:
         import torch
     except ImportError as error:
         raise ImportError(
-            f"source: reading {path.name!r} needs PyTorch: pip install \"fpanalysis[torch]\", or save the "
+            f'source: reading {path.name!r} needs PyTorch: pip install "fpanalysis[torch]", or save the '
             "weights as .safetensors, which does not"
         ) from error
     try:
@@ -93,8 +99,8 @@ def _why_unread(path: Path, error: Exception) -> str:
         return (
             f"source: {path.name!r} holds more than weights, such as a whole module. Building that would run "
             "code from the file, which this package never does, as a file can hold any code. Where the "
-            "model was made, save its weights: torch.save(model.state_dict(), 'weights.pt'), or pass the live "
-            "model to load_torch"
+            "model was made, save its weights: torch.save(model.state_dict(), 'weights.pt'), or pass the "
+            "live model to load_torch"
         )
     reason = (str(error).splitlines() or [""])[0]
     return f"source: PyTorch cannot read {path.name!r}, it may be damaged or cut short: {reason or error!r}"
@@ -109,8 +115,8 @@ def _state_dict_in(mapping: Mapping) -> Mapping:
         found = {path: value for path, value in level.items() if _has_weights(value)}
         if len(found) > 1:
             raise ValueError(
-                f"source: {len(found)} mappings of weights were found, {listed(map('.'.join, found))}; pass one "
-                f"of them, such as checkpoint{''.join(f'[{part!r}]' for part in next(iter(found)))}"
+                f"source: {len(found)} mappings of weights were found, {listed(map('.'.join, found))}; pass "
+                f"one of them, such as checkpoint{''.join(f'[{part!r}]' for part in next(iter(found)))}"
             )
         if found:
             return next(iter(found.values()))

@@ -3,13 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import jax
+import equinox as eqx
 import numpy as np
 
 from fpanalysis._cells import cell_inputs
+from fpanalysis._messages import listed
 from fpanalysis.labels import names_from
 from fpanalysis.load._convert import make_cell, make_linear
 from fpanalysis.load._names import LayerNames, layer_names, readout_prefix, recurrent_prefix
+from fpanalysis.load._shells import any_dtype
 from fpanalysis.load._sources import as_array, named_tensors
 from fpanalysis.vector_field import VectorField, vector_field
 
@@ -74,22 +76,46 @@ def load_torch(
     layers = layer_names(tensors, prefix)
     read = readout_prefix(tensors, _hidden_size(layers[-1], tensors), readout)
     arrays = _arrays(tensors, layers, read)
-    # float64 weights would be cut to float32 outside.
-    with jax.enable_x64(True):
+    with any_dtype():
         cell = make_cell(layers, arrays, _nonlinearity_of(source, prefix, nonlinearity))
         linear = None if read is None else make_linear(read, arrays)
-        return vector_field(
-            cell,
-            inputs=_checked(names_from(inputs, "input", "inputs"), cell_inputs(cell), "inputs", inputs),
-            readout=linear,
-            outputs=_checked(
-                names_from(outputs, "output", "outputs"),
-                None if linear is None else int(linear.weight.shape[0]),
-                "outputs",
-                outputs,
-            ),
-            dt=dt,
+    return _field(cell, linear, inputs, outputs, dt)
+
+
+def _field(cell: Callable, linear: eqx.nn.Linear | None, inputs: Any, outputs: Any, dt: Any) -> VectorField:
+    input_names = names_from(inputs, "input", "inputs") if inputs is not None else None
+    output_names = names_from(outputs, "output", "outputs") if outputs is not None else None
+    _check_count("inputs", input_names, cell_inputs(cell) or 0, "the recurrent layer")
+    _check_count("outputs", output_names, 0 if linear is None else linear.weight.shape[0], "the readout")
+    with any_dtype():
+        return vector_field(cell, inputs=input_names, readout=linear, outputs=output_names, dt=dt)
+
+
+def _check_count(argument: str, names: Sequence[str] | None, size: int, owner: str) -> None:
+    if names is not None and len(names) != size:
+        none_found = " (no readout was found)" if argument == "outputs" and size == 0 else ""
+        raise ValueError(
+            f"{argument}: expected {size} for {owner}{none_found}, got {len(names)}: {listed(names)}"
         )
+
+
+def _nonlinearity_of(source: Any, prefix: str, given: str) -> str:
+    """Return the nonlinearity that a live module says, or else the given one."""
+    if not callable(getattr(source, "get_submodule", None)):
+        return given
+    module = source.get_submodule(prefix)
+    kind = getattr(module, "original_name", type(module).__name__)
+    bases = [base.__name__ for base in type(module).__mro__ if base.__module__.startswith("torch.nn.")]
+    if not set(_KNOWN_MODULES) & {kind, *bases}:
+        raise ValueError(
+            f"source: expected the recurrent layer at {prefix!r} to be one of torch.nn's, got {kind}, whose "
+            "equations are unknown; if they are those of torch.nn, pass its state_dict(), else write them as "
+            "a function for fpanalysis.vector_field"
+        )
+    own = getattr(module, "nonlinearity", given)
+    if given not in ("tanh", own):
+        raise ValueError(f"nonlinearity: the module at {prefix!r} says {own!r}, got {given!r}")
+    return own
 
 
 def _hidden_size(names: LayerNames, tensors: Mapping[str, Any]) -> int:
@@ -98,12 +124,14 @@ def _hidden_size(names: LayerNames, tensors: Mapping[str, Any]) -> int:
     return int(shape[1]) if len(shape) == 2 else -1
 
 
-def _arrays(tensors: Mapping[str, Any], layers: Sequence[LayerNames], read: str | None) -> dict[str, np.ndarray]:
+def _arrays(
+    tensors: Mapping[str, Any], layers: Sequence[LayerNames], read: str | None
+) -> dict[str, np.ndarray]:
     names = [name for layer in layers for name in layer if name is not None]
     if read is not None:
         start = f"{read}." if read else ""
         names += [name for name in (f"{start}weight", f"{start}bias") if name in tensors]
     arrays = {name: as_array(name, tensors[name]) for name in names}
     # One dtype throughout, the widest, so that no operation depends on how JAX promotes.
-    dtype = np.result_type(*arrays.values())
+    dtype = np.result_type(*(array.dtype for array in arrays.values()))
     return {name: array.astype(dtype, copy=False) for name, array in arrays.items()}

@@ -39,13 +39,14 @@ class Coloring:
 def by_stability(points: Points, n_modes: int) -> Coloring:
     """Return the default groups: stable, neutral and unstable fixed points, and slow points."""
     slow = is_slow(points)
-    stable, n_unstable = stability(points)
-    known = "is_stable" in points.ds or "n_unstable" in points.ds
-    neutral = ~stable & (n_unstable == 0)
+    found = stability(points)
+    neutral = ~found.stable & (found.n_unstable == 0)
+    unstable = found.known & ~found.stable & ~neutral
     kinds = [
-        ("stable fixed points", ~slow & stable, "circle", BLUE),
+        ("stable fixed points", ~slow & found.stable, "circle", BLUE),
         ("neutral fixed points", ~slow & neutral, "square-open", GREEN),
-        ("unstable fixed points" if known else "fixed points", ~slow & ~stable & ~neutral, "diamond-open", VERMILION),
+        ("unstable fixed points", ~slow & unstable, "diamond-open", VERMILION),
+        ("fixed points, stability not known", ~slow & ~found.known, "circle-open", GREY),
         ("slow points", slow, "triangle-up", GREY),
     ]
     groups = [
@@ -65,13 +66,15 @@ def by_name(points: Points, name: str, n_modes: int) -> Coloring:
     title = escaped(name) + (f" ({unit})" if unit else "")
     hover = said(values, attrs)
     shown_already = name in (*label_names(points), "time_constant", "frequency")
-    lines = None if shown_already else np.char.add(f"<br>{escaped(name)} = ", hover.astype(str)).astype(object)
+    lines = (
+        None if shown_already else np.char.add(f"<br>{escaped(name)} = ", hover.astype(str)).astype(object)
+    )
     if values.dtype.kind in "iuf" and not flagged:
         distinct = np.unique(values[np.isfinite(values)])
         if len(distinct) > _MOST_NUMBERS:
             scale, clipped = _range(distinct, values)
             title += "<br>middle 96 %" if clipped else ""
-            return Coloring(_on_scale(points, values), title, scale, lines)
+            return Coloring(_on_scale(points, np.clip(values, *scale)), title, scale, lines)
         return Coloring(_ordered(values, distinct), title, lines=lines)
     return Coloring(_categories(said(values, attrs if flagged else {})), title, lines=lines)
 
@@ -83,13 +86,14 @@ def _values(points: Points, name: str, n_modes: int) -> np.ndarray:
     if not isinstance(name, str) or name not in ds.variables:
         hint = nearest(str(name), usable)
         raise ValueError(
-            f"color: expected a coordinate or variable of the dataset, got {name!r}{hint}; it has {listed(usable)}"
+            f"color: expected a coordinate or variable of the dataset, got {name!r}{hint}; "
+            f"it has {listed(usable)}"
         )
     if name not in usable:
         extra = [str(dim) for dim in ds[name].dims if dim not in (*points.dims, "mode")]
         raise ValueError(
-            f"color: {name!r} has more than one value per mode, along {listed(extra)}; choose one entry first, "
-            f"as in ds.assign_coords(chosen=ds[{name!r}].isel({extra[0]}=0)) and color='chosen'"
+            f"color: {name!r} has more than one value per mode, along {listed(extra)}; choose one entry "
+            f"first, as in ds.assign_coords(chosen=ds[{name!r}].isel({extra[0]}=0)) and color='chosen'"
         )
     if ds[name].dtype.kind == "c":
         raise ValueError(
@@ -105,7 +109,7 @@ def _ordered(values: np.ndarray, distinct: np.ndarray) -> list[Group]:
     """Return one group per number, with colours in the order of the numbers."""
     # The lightest end of the scale is left out: it is too faint on white.
     places = np.linspace(0.0, 0.9, len(distinct)) if len(distinct) > 1 else np.zeros(len(distinct))
-    colors = sample_colorscale(SEQUENTIAL, places.tolist()) if len(distinct) else []
+    colors = map(str, sample_colorscale(SEQUENTIAL, places.tolist()) if len(distinct) else [])
     groups = [
         Group(label(value.item()), values == value, symbol, color)
         for value, symbol, color in zip(distinct, SYMBOLS, colors, strict=False)

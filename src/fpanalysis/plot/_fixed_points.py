@@ -23,6 +23,7 @@ from fpanalysis.plot._points import (
 from fpanalysis.plot._theme import (
     BLACK,
     BLUE,
+    DARK,
     FAINT,
     GREEN,
     GREY,
@@ -35,7 +36,11 @@ from fpanalysis.plot._theme import (
 from fpanalysis.plot._trajectories import thinned, trajectory_states, with_gaps
 
 _MOST_OUTPUTS = 6
-_UNSTABLE_STYLES = (("diamond", VERMILION), ("square", ORANGE), ("cross", PURPLE), ("x", BLACK))
+# Far enough that axis titles stay inside a figure of 500 pixels, and off the diagonal of the axes, along
+# which the points of symmetric systems would hide one another.
+_EYE = {"x": 2.2, "y": 1.4, "z": 1.08}
+_CENTER = {"x": 0, "y": 0, "z": -0.1}
+_UNSTABLE_STYLES = (("diamond", VERMILION), ("square", ORANGE), ("square-open", PURPLE), ("x", BLACK))
 
 
 def fixed_points(ds: xr.Dataset, trajectories: xr.Dataset | xr.DataArray | None = None) -> go.Figure:
@@ -63,13 +68,13 @@ def fixed_points(ds: xr.Dataset, trajectories: xr.Dataset | xr.DataArray | None 
         >>> import fpanalysis as fpa
         >>> ds = fpa.find_fixed_points(fpa.datasets.flipflop("gru"), progress=False)
         >>> figure = fpa.plot.fixed_points(ds)
-        >>> figure.data[0].name
-        'stable (8)'
+        >>> [trace.name for trace in figure.data][:3]
+        ['unstable directions', 'stable (8)', '1 unstable mode (12)']
     """
     points = _with_states(ds)
     # A selected single entry, `ds.isel(state=0)`, has no state dim left: the selection has to keep it.
     states = points.values("x", "state")
-    finite = np.isfinite(states).all(axis=1)
+    finite = np.all(np.isfinite(states), axis=1, keepdims=True)[:, 0]
     points, states = points.keep(finite), states[finite]
     paths = None if trajectories is None else trajectory_states(trajectories, points.ds)
     figure = new_figure(_title(points), _notes(int((~finite).sum())))
@@ -87,7 +92,7 @@ def fixed_points(ds: xr.Dataset, trajectories: xr.Dataset | xr.DataArray | None 
     _draw_points(canvas, projection, points, states)
     canvas.frame(_axis_titles(projection, points.ds), projection(cloud))
     if len(points) == 0:
-        say(figure, none_found(ds))
+        say(figure, none_found(ds), y=0.97)
     return figure
 
 
@@ -112,14 +117,15 @@ class Canvas:
         low, high = coordinates.min(axis=0), coordinates.max(axis=0)
         smallest = max(1e-9, 1e-6 * float(np.abs(coordinates).max()))
         flat = not np.any(high - low > smallest)
-        axes = [{"title": {"text": title}} for title in titles]
+        axes: list[dict] = [{"title": {"text": title}} for title in titles]
         if flat:
             for axis, middle in zip(axes, (low + high) / 2, strict=True):
                 axis["range"] = [float(middle) - 1, float(middle) + 1]
         if self.n_axes == 3:
             scene = dict(zip(("xaxis", "yaxis", "zaxis"), axes, strict=True))
             self.figure.update_layout(scene=scene, scene_aspectmode="cube" if flat else "auto")
-            self.figure.update_layout(scene_camera_eye={"x": 1.5, "y": 1.5, "z": 0.9})
+            self.figure.update_layout(margin={"l": 10, "r": 10})
+            self.figure.update_layout(scene_camera={"eye": _EYE, "center": _CENTER})
             return
         self.figure.update_layout(xaxis=axes[0])
         self.figure.update_layout(yaxis=axes[1] if self.n_axes == 2 else {"visible": False, "range": [-1, 1]})
@@ -197,12 +203,12 @@ def _draw_unstable_directions(
     if "right_eigenvector" not in points.ds or "eigenvalue" not in points.ds or domain is None:
         return
     eigenvalues = points.values("eigenvalue", "mode")
-    growing = np.abs(eigenvalues) > 1 if domain == "discrete" else eigenvalues.real > 0
+    growing = np.abs(eigenvalues) > 1 if domain == "discrete" else np.real(eigenvalues) > 0
     # One of a conjugate pair is enough: both have the same real part.
-    row, mode = np.nonzero(growing & (eigenvalues.imag >= 0) & ~is_slow(points)[:, None])
+    row, mode = np.nonzero(growing & (np.imag(eigenvalues) >= 0) & ~is_slow(points)[:, None])
     # Only these are copied: all eigenvectors together can fill most of the memory.
     vectors = points.array("right_eigenvector", "mode", "state")
-    chosen = vectors[(*(index[row] for index in points.rows), mode)].real
+    chosen = np.real(vectors[(*(index[row] for index in points.rows), mode)])
     length = np.linalg.norm(chosen, axis=1, keepdims=True)
     usable = np.isfinite(length[:, 0]) & (length[:, 0] > 0)
     if not usable.any():
@@ -214,7 +220,7 @@ def _draw_unstable_directions(
         with_gaps(np.stack([middles - steps, middles + steps], axis=1)),
         mode="lines",
         name="unstable directions",
-        line={"width": 4 if canvas.n_axes == 3 else 2, "color": VERMILION},
+        line={"width": 3 if canvas.n_axes == 3 else 2, "color": DARK},
         hoverinfo="skip",
         connectgaps=False,
         showlegend=True,
@@ -223,17 +229,14 @@ def _draw_unstable_directions(
 
 def _draw_points(canvas: Canvas, projection: Projection, points: Points, states: np.ndarray) -> None:
     coordinates, hover = projection(states), np.array(_hover_texts(points), dtype=object)
+    size = _size(canvas.n_axes, len(points))
     for name, mask, symbol, color in _groups(points):
+        edge = {"color": color, "width": 1.5} if symbol.endswith("open") else {"color": "white", "width": 1}
         canvas.add(
             coordinates[mask],
             mode="markers",
             name=f"{name} ({mask.sum():,})",
-            marker={
-                "symbol": symbol,
-                "color": color,
-                "size": _size(canvas.n_axes, len(points)),
-                "line": {"color": color if symbol.endswith("open") else "white", "width": 1},
-            },
+            marker={"symbol": symbol, "color": color, "size": size, "line": edge},
             hovertext=hover[mask],
             hoverinfo="text",
             showlegend=True,
@@ -243,21 +246,24 @@ def _draw_points(canvas: Canvas, projection: Projection, points: Points, states:
 def _groups(points: Points) -> list[tuple[str, np.ndarray, str, str]]:
     """Return name, mask, symbol and colour of every kind of point that occurs."""
     slow = is_slow(points)
-    stable, n_unstable = stability(points)
-    rest = ~slow & ~stable
-    groups = [("stable", ~slow & stable, "circle", BLUE)]
-    groups += [("no unstable mode, not stable", rest & (n_unstable == 0), "square-open", GREEN)]
-    counts = np.unique(n_unstable[rest & (n_unstable > 0)])
+    found = stability(points)
+    n_unstable, rest = found.n_unstable, ~slow & found.known & ~found.stable
+    groups = [
+        ("stable", ~slow & found.stable, "circle", BLUE),
+        ("neutral, no unstable mode", rest & (n_unstable == 0), "cross", GREEN),
+    ]
+    most = int(n_unstable[rest].max(initial=0))
     last = len(_UNSTABLE_STYLES)
-    for (symbol, color), few in zip(_UNSTABLE_STYLES, range(1, last + 1), strict=True):
-        at_least = few == last
-        mask = rest & ((n_unstable >= few) if at_least else (n_unstable == few))
-        suffix = f"–{counts[-1]}" if at_least and len(counts) and counts[-1] > few else ""
-        groups.append((f"{few}{suffix} unstable mode{'' if few == 1 else 's'}", mask, symbol, color))
-    known = "is_stable" in points.ds and "eigenvalue" in points.ds
-    name = "unstable" if known else "stability not known"
-    groups.append((name, rest & (n_unstable < 0), "diamond-open", BLACK if known else GREY))
-    groups.append(("slow points", slow, "circle-open", GREY))
+    for few, (symbol, color) in enumerate(_UNSTABLE_STYLES, start=1):
+        # The last style stands for its number and all above.
+        mask = rest & ((n_unstable >= few) if few == last else (n_unstable == few))
+        how_many = f"{few}–{most}" if few == last and most > few else f"{few}"
+        groups.append((f"{how_many} unstable mode{'' if few == 1 else 's'}", mask, symbol, color))
+    groups += [
+        ("unstable", rest & (n_unstable < 0), "diamond", VERMILION),
+        ("stability not known", ~slow & ~found.known, "diamond-open", GREY),
+        ("slow points", slow, "circle-open", GREY),
+    ]
     return [group for group in groups if group[1].any()]
 
 
@@ -267,20 +273,22 @@ def _size(n_axes: int, n: int) -> float:
 
 
 def _hover_texts(points: Points) -> list[str]:
-    """Return each point's hover text: its condition, then what is known of it, by the names in the dataset."""
+    """Return each point's hover text: its condition, then values under their names in the dataset."""
     ds = points.ds
     lines = [descriptions(points)]
     for name in ("n_unstable", "residual", "n_hits"):
         if name in ds:
             unit = unit_of(ds[name].attrs)
-            lines.append([f"{name} = {_known(value)} {unit}".rstrip() for value in points.values(name).tolist()])
-    if "y" in ds and "output" in ds["y"].dims:
-        names = ds["output"].values.tolist() if "output" in ds.coords else range(ds.sizes["output"])
+            lines.append(
+                [f"{name} = {_known(value)} {unit}".rstrip() for value in points.values(name).tolist()]
+            )
+    if "y" in ds and ds["y"].sizes.get("output"):
+        names = list(ds["output"].values if "output" in ds.coords else range(ds.sizes["output"]))
         lines.append([_readout(names, values) for values in points.values("y", "output").tolist()])
     return joined(lines)
 
 
-def _known(value: float) -> str:
+def _known(value: int | float) -> str:
     if isinstance(value, int):
         return label(value) if value >= 0 else "not known"
     return number(value)

@@ -60,12 +60,14 @@ def points_of(ds: xr.Dataset) -> Points:
     reference = next((name for name in ("kind", "eigenvalue", "x") if name in ds), None)
     if reference is None:
         raise ValueError(
-            "ds: it has none of the variables 'kind', 'x' and 'eigenvalue', so it is no dataset of fixed points"
+            "ds: it has none of 'kind', 'x' and 'eigenvalue', so it is no dataset of fixed points"
         )
     # A selection such as `ds.isel(fixed_point=3, mode=0)` leaves scalars where a figure needs rows.
     for dim, variable in (("fixed_point", reference), ("mode", "eigenvalue")):
         if variable in ds and dim not in ds[variable].dims:
-            ds = ds.expand_dims(dim)
+            # Of this variable only: all others are broadcast when they are read.
+            expanded = ds[variable].expand_dims(dim)
+            ds = ds.drop_vars(dim, errors="ignore").assign({variable: expanded})
     conditions = [str(dim) for dim in ds[reference].dims if dim not in ("fixed_point", "state", "mode")]
     dims = (*conditions, "fixed_point")
     shape = tuple(ds.sizes[dim] for dim in dims)
@@ -80,16 +82,23 @@ def is_slow(points: Points) -> np.ndarray:
     return points.values("kind") == _KIND["slow"]
 
 
-def stability(points: Points) -> tuple[np.ndarray, np.ndarray]:
-    """Return whether each point is stable, and its number of unstable modes (−1: not known).
+@dataclass(frozen=True)
+class Stability:
+    """What is known of the stability of each point; `n_unstable` is −1 where the number is not known."""
 
-    Where only `is_stable` is known, an unstable point counts as one with an unknown number of modes.
-    """
-    ds, unknown = points.ds, np.full(len(points), -1)
-    n_unstable = points.values("n_unstable").astype(int) if "n_unstable" in ds else unknown
-    if "is_stable" in ds:
-        return points.values("is_stable").astype(bool) & (n_unstable <= 0), n_unstable
-    return n_unstable == 0, n_unstable
+    stable: np.ndarray
+    n_unstable: np.ndarray
+    known: np.ndarray
+
+
+def stability(points: Points) -> Stability:
+    """Return the stability of each point, from as much as the dataset holds of it."""
+    ds, n = points.ds, len(points)
+    n_unstable = points.values("n_unstable").astype(int) if "n_unstable" in ds else np.full(n, -1)
+    # Without spectra a row of `is_stable` is False for want of an answer: the number −1 says so.
+    known = n_unstable >= 0 if "n_unstable" in ds else np.full(n, "is_stable" in ds)
+    stable = points.values("is_stable").astype(bool) if "is_stable" in ds else n_unstable == 0
+    return Stability(known & stable, n_unstable, known)
 
 
 def label_names(points: Points) -> list[str]:

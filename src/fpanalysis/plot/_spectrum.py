@@ -8,6 +8,9 @@ from fpanalysis.plot._color import Coloring, Group, by_name, by_stability
 from fpanalysis.plot._points import Points, descriptions, none_found, number, points_of, unit_of
 from fpanalysis.plot._theme import GREY, REGION, WEBGL_ABOVE, new_figure, say
 
+_DENSE = 5_000
+"""Number of eigenvalues above which markers hide one another, and the boundary below them."""
+
 
 def spectrum(ds: xr.Dataset, color: str | None = None) -> go.Figure:
     """Draw the eigenvalues of all fixed points in the complex plane, with the boundary of stability.
@@ -41,7 +44,7 @@ def spectrum(ds: xr.Dataset, color: str | None = None) -> go.Figure:
         'Re λ (dimensionless)'
     """
     points = _with_spectra(ds)
-    eigenvalues = points.values("eigenvalue", "mode")
+    eigenvalues = points.values("eigenvalue", "mode").astype(complex)
     finite = np.isfinite(eigenvalues)
     n_modes = eigenvalues.shape[1]
     domain = ds.attrs.get("time_domain")
@@ -54,10 +57,12 @@ def spectrum(ds: xr.Dataset, color: str | None = None) -> go.Figure:
         return figure
     hover = _hover_texts(points, eigenvalues, coloring)
     for group in coloring.groups:
-        _draw_group(figure, group, eigenvalues, finite, hover, use_webgl=finite.sum() > WEBGL_ABOVE)
+        _draw_group(figure, group, eigenvalues, finite, hover, use_webgl=bool(finite.sum() > WEBGL_ABOVE))
     if coloring.scale is not None:
         low, high = coloring.scale
-        figure.update_layout(coloraxis={"cmin": low, "cmax": high, "colorbar": {"title": {"text": coloring.title}}})
+        figure.update_layout(
+            coloraxis={"cmin": low, "cmax": high, "colorbar_title": {"text": coloring.title, "side": "right"}}
+        )
     elif coloring.title:
         figure.update_layout(legend_title_text=coloring.title)
     return figure
@@ -74,7 +79,8 @@ def _with_spectra(ds: xr.Dataset) -> Points:
 
 def _title(points: Points, n_modes: int) -> str:
     n = len(points)
-    return f"Eigenvalues of {n:,} point{'' if n == 1 else 's'}, {n_modes:,} mode{'' if n_modes == 1 else 's'} each"
+    modes = "1 mode" if n_modes == 1 else f"{n_modes:,} modes"
+    return f"Eigenvalues of 1 point, {modes}" if n == 1 else f"Eigenvalues of {n:,} points, {modes} each"
 
 
 def _notes(finite: np.ndarray, domain: str | None) -> list[str]:
@@ -100,14 +106,27 @@ def _draw_plane(figure: go.Figure, eigenvalues: np.ndarray, domain: str | None, 
     (left, right), (low, high) = _ranges(eigenvalues, domain)
     figure.update_xaxes(title_text=f"Re λ ({unit})", range=[left, right], constrain="domain")
     figure.update_yaxes(title_text=f"Im λ ({unit})", range=[low, high], constrain="domain", scaleanchor="x")
-    below = {"layer": "below", "fillcolor": REGION, "line": {"color": GREY, "width": 1.5}, "showlegend": True}
+    line = {"color": GREY, "width": 1.5}
+    below = {
+        "layer": "below",
+        "fillcolor": REGION,
+        "line": line,
+        "showlegend": True,
+        "legendgroup": "boundary",
+    }
+    above = {"line": line, "legendgroup": "boundary", "showlegend": False}
     if domain == "discrete":
-        figure.add_shape(type="circle", x0=-1, x1=1, y0=-1, y1=1, name="unit circle, stable inside", **below)
+        edges, name = {"type": "circle", "x0": -1, "x1": 1, "y0": -1, "y1": 1}, "unit circle, stable inside"
     elif domain == "continuous":
         # Far beyond the axes, so that its other edges stay out of sight when the reader zooms out.
         far = 100 * max(right - left, high - low)
-        edges = {"x0": left - far, "x1": 0, "y0": low - far, "y1": high + far}
-        figure.add_shape(type="rect", name="imaginary axis, stable to the left", **edges, **below)
+        edges = {"type": "rect", "x0": left - far, "x1": 0, "y0": low - far, "y1": high + far}
+        name = "imaginary axis, stable to the left"
+    else:
+        return
+    figure.add_shape(name=name, **edges, **below)
+    if len(eigenvalues) > _DENSE:
+        figure.add_shape(name=name, **edges, **above)
 
 
 def _ranges(eigenvalues: np.ndarray, domain: str | None) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -115,7 +134,8 @@ def _ranges(eigenvalues: np.ndarray, domain: str | None) -> tuple[tuple[float, f
     seen = np.concatenate([eigenvalues, [0]])
     if domain == "discrete" or len(eigenvalues) == 0:
         seen = np.concatenate([seen, [1, -1, 1j, -1j]])
-    left, right, low, high = seen.real.min(), seen.real.max(), seen.imag.min(), seen.imag.max()
+    re, im = np.real(seen), np.imag(seen)
+    left, right, low, high = re.min(), re.max(), im.min(), im.max()
     span = max(right - left, high - low) or 1.0
     # Scales are equal: without a smallest span, real eigenvalues alone would leave an axis no height.
     return _padded(left, right, 0.6 * span, 0.06 * span), _padded(low, high, 0.6 * span, 0.06 * span)
@@ -138,7 +158,9 @@ def _hover_texts(points: Points, eigenvalues: np.ndarray, coloring: Coloring) ->
     for row, condition in enumerate(descriptions(points)):
         for column, mode in enumerate(modes):
             parts = [condition, f"mode {mode}: λ = {complex_number(eigenvalues[row, column])}"]
-            parts += [f"{name} = {number(values[row, column])} {unit}".rstrip() for name, unit, values in times]
+            parts += [
+                f"{name} = {number(values[row, column])} {unit}".rstrip() for name, unit, values in times
+            ]
             texts[row, column] = "<br>".join(parts)
     return texts if coloring.lines is None else texts + coloring.lines
 
@@ -169,8 +191,8 @@ def _draw_group(
     trace = go.Scattergl if use_webgl else go.Scatter
     figure.add_trace(
         trace(
-            x=eigenvalues[shown].real,
-            y=eigenvalues[shown].imag,
+            x=np.real(eigenvalues[shown]),
+            y=np.imag(eigenvalues[shown]),
             mode="markers",
             name=group.name,
             marker=marker,
@@ -183,6 +205,6 @@ def _draw_group(
 
 def _marker(n: int) -> dict:
     """Return the size and opacity at which `n` overlapping markers still show where they are dense."""
-    size = 8 if n <= 500 else 6 if n <= 5_000 else 4
-    opacity = 0.85 if n <= 500 else 0.6 if n <= 5_000 else 0.4
+    size = 8 if n <= 500 else 6 if n <= _DENSE else 4
+    opacity = 0.85 if n <= 500 else 0.6 if n <= _DENSE else max(0.1, 0.6 * (_DENSE / n) ** 0.5)
     return {"size": size, "opacity": opacity, "line": {"width": 1.2}}

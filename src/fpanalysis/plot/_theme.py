@@ -9,7 +9,8 @@ BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ORANGE, SKY, BLACK, YELLOW = "#E69F00", "#56B4E9", "#000000", "#F0E442"
 PALETTE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK, YELLOW)
 GREY = "#767676"
-FAINT = "rgba(90, 110, 130, 0.45)"
+DARK = "#333333"
+FAINT = "#A9B4BF"
 REGION = "rgba(0, 114, 178, 0.07)"
 
 # Cividis: its lightness grows evenly, so that it can be read in grey and with any colour vision.
@@ -23,6 +24,8 @@ WEBGL_ABOVE = 50_000
 
 TEMPLATE_NAME = "fpanalysis"
 
+_COLORBAR = {"thickness": 14, "outlinewidth": 0, "exponentformat": "power"}
+
 
 def _template() -> go.layout.Template:
     axis = {
@@ -33,6 +36,7 @@ def _template() -> go.layout.Template:
         "showline": True,
         "ticks": "outside",
         "tickcolor": "#5A5A5A",
+        "exponentformat": "power",
         "automargin": True,
         "title": {"standoff": 8},
     }
@@ -42,7 +46,7 @@ def _template() -> go.layout.Template:
         "linecolor": "#5A5A5A",
         "showbackground": False,
         "nticks": 6,
-        "title": {"font": {"size": 12}},
+        "title": {"font": {"size": 11}},
         "tickfont": {"size": 10},
     }
     layout = go.Layout(
@@ -55,22 +59,31 @@ def _template() -> go.layout.Template:
             "x": 0,
             "xref": "paper",
             "xanchor": "left",
-            "y": 0.98,
+            "y": 1,
             "yref": "container",
             "yanchor": "top",
+            # Room for plotly's row of buttons, which lies over a title in narrow figures.
+            "pad": {"t": 30, "b": 8},
             "automargin": True,
             "font": {"size": 16},
             "subtitle": {"font": {"size": 12, "color": GREY}},
         },
-        # Above the data and across: beside it, a legend would take half of a narrow figure.
-        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.01, "yanchor": "bottom", "yref": "paper"},
-        margin={"l": 60, "r": 20, "t": 50, "b": 50},
+        # Below the data and across: beside it, a legend would take half of a narrow figure.
+        legend={
+            "orientation": "h",
+            "x": 0,
+            "xanchor": "left",
+            "y": 0,
+            "yanchor": "bottom",
+            "yref": "container",
+        },
+        margin={"l": 60, "r": 20, "t": 70, "b": 50},
         hoverlabel={"align": "left", "font": {"size": 12}},
         hovermode="closest",
         xaxis=axis,
         yaxis=axis,
         scene={"xaxis": scene_axis, "yaxis": scene_axis, "zaxis": scene_axis},
-        coloraxis={"colorscale": SEQUENTIAL, "colorbar": {"thickness": 14, "outlinewidth": 0}},
+        coloraxis={"colorscale": SEQUENTIAL, "colorbar": _COLORBAR},
     )
     return go.layout.Template(layout=layout)
 
@@ -88,12 +101,12 @@ def new_figure(title: str, notes: list[str]) -> go.Figure:
     return figure
 
 
-def say(figure: go.Figure, text: str) -> None:
-    """Write `text` into the middle of a figure that has nothing to show."""
+def say(figure: go.Figure, text: str, y: float = 0.5) -> None:
+    """Write `text` over a figure that has nothing to show there, at a fraction `y` of its height."""
     figure.add_annotation(
         text=text,
         x=0.5,
-        y=0.5,
+        y=y,
         xref="paper",
         yref="paper",
         showarrow=False,

@@ -35,9 +35,9 @@ def _check_same_state(trajectories: xr.DataArray, ds: xr.Dataset) -> None:
         differ = trajectories["state"].values != ds["state"].values
         if np.any(differ):
             first = int(np.argmax(differ))
+            theirs, ours = (str(array["state"].values[first]) for array in (trajectories, ds))
             raise ValueError(
-                f"trajectories: entry {first} of their state is {trajectories['state'].values[first]!r}, "
-                f"that of the fixed points {ds['state'].values[first]!r}"
+                f"trajectories: entry {first} of their state is {theirs!r}, that of the fixed points {ours!r}"
             )
 
 

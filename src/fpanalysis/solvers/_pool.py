@@ -93,6 +93,7 @@ def solve_pool(
     starts: Starts,
     tol: float,
     progress: Callable[[int], None],
+    known: KnownPoints | None = None,
     retire: bool = True,
 ) -> Ends:
     """Run damped Newton from every start.
@@ -102,13 +103,15 @@ def solve_pool(
         starts: conditions and candidates.
         tol: tolerance of a fixed point.
         progress: called with the number of starts that have ended since the last call.
+        known: points of the same conditions found earlier; they are added to.
         retire: whether starts are taken out as soon as their end is certain.
 
     Returns:
         The distinct points and the fate of every start.
     """
     with jax.enable_x64(True), one_blas_thread():
-        pool = _Pool(float64(field), starts, tol, retire)
+        known = KnownPoints(DISTINCT * starts.spread, starts.x.shape[2]) if known is None else known
+        pool = _Pool(float64(field), starts, tol, known, retire)
         while pool.busy:
             progress(pool.round())
         return pool.ends
@@ -117,13 +120,14 @@ def solve_pool(
 class _Pool:
     """The batch in flight. Arrays have one row a slot; `start` is −1 in empty slots."""
 
-    def __init__(self, field: VectorField, starts: Starts, tol: float, retire: bool) -> None:
+    def __init__(
+        self, field: VectorField, starts: Starts, tol: float, known: KnownPoints, retire: bool
+    ) -> None:
         self.field, self.starts, self.tol, self.retire = field, starts, tol, retire
         n_conditions, n_candidates, n = starts.x.shape
         size = batch_size(n, n_conditions * n_candidates)
         self.queue, self.next = _queue(n_conditions, n_candidates), 0
         self.left = np.full(n_conditions, n_candidates)
-        known = KnownPoints(DISTINCT * starts.spread, n)
         self.ends = Ends(known, np.full(starts.x.shape, np.nan), np.zeros((n_conditions, n_candidates), bool))
         self.start, self.condition = np.full(size, -1), np.zeros(size, int)
         self.steps, self.stall = np.zeros(size, int), start_stall(np.zeros(size), np)

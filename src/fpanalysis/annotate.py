@@ -1,0 +1,202 @@
+"""What is derived from the points of a dataset, added to it: Jacobians, spectra, the long form."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from fpanalysis._messages import listed
+from fpanalysis.dataset import NONE, condition_dims, scatter, time_units, variable
+from fpanalysis.linearization import Linearization, jacobians
+from fpanalysis.spectrum import DEFECTIVE_CONDITION, Spectrum, eigenpairs, stability, time_scales
+from fpanalysis.vector_field import VectorField, vector_field
+
+CHUNK = 256
+
+
+def linearize(model: VectorField | Callable, ds: xr.Dataset) -> xr.Dataset:
+    """Add the Jacobians at every point of a result.
+
+    Args:
+        model: the vector field (or cell) that the points belong to.
+        ds: a dataset made by `find_fixed_points`, or a selection of one.
+
+    Returns:
+        The dataset with `jacobian` ∂F/∂x `(..., fixed_point, state_out, state)`, and, where the model has
+        inputs or outputs, `input_jacobian` ∂F/∂u `(..., fixed_point, state_out, input)` and
+        `output_jacobian` ∂y/∂x `(..., fixed_point, output, state)`. In continuous time they are per second.
+
+    Raises:
+        ValueError: the dataset is no result, or its states or inputs are not the model's.
+
+    Example:
+        >>> import fpanalysis as fpa
+        >>> model = fpa.datasets.flipflop("tanh")
+        >>> ds = fpa.find_fixed_points(model, n_candidates=128, spectra=False)
+        >>> fpa.linearize(model, ds).jacobian.dims
+        ('fixed_point', 'state_out', 'state')
+    """
+    field = vector_field(model)
+    dims, mask, x, u = _points(field, ds)
+    return _with_jacobians(ds, dims, mask, jacobians(field, x, u))
+
+
+def eigendecompose(ds: xr.Dataset, *, vectors: bool = True) -> xr.Dataset:
+    """Add eigenvalues, eigenvectors, time scales and stability to a linearised result.
+
+    Left and right eigenvectors come from one factorisation by LAPACK's `geev` (Anderson et al. 1999,
+    LAPACK Users' Guide). A mode whose condition number exceeds 1e10 is labelled `is_defective`; its left
+    eigenvector keeps unit norm, and nothing is derived from it.
+
+    Args:
+        ds: a dataset with the variable `jacobian`, as `linearize` makes it.
+        vectors: whether to keep eigenvectors and condition numbers.
+
+    Returns:
+        The dataset with `eigenvalue`, `time_constant`, `frequency` `(..., fixed_point, mode)`, `is_stable`,
+        `n_unstable` `(..., fixed_point)`, and with vectors `right_eigenvector`
+        `(..., fixed_point, state, mode)`, `left_eigenvector` `(..., fixed_point, mode, state)`,
+        `eigenvalue_condition` and `is_defective` `(..., fixed_point, mode)`.
+
+    Raises:
+        ValueError: the dataset has no `jacobian`.
+
+    Example:
+        >>> import fpanalysis as fpa
+        >>> model = fpa.datasets.flipflop("tanh")
+        >>> ds = fpa.find_fixed_points(model, n_candidates=128, spectra=False)
+        >>> ds = fpa.eigendecompose(fpa.linearize(model, ds))
+        >>> bool((ds.eigenvalue.isel(mode=0).abs().where(ds.is_stable) < 1).any())
+        True
+    """
+    dims = condition_dims(ds)
+    if "jacobian" not in ds:
+        raise ValueError("ds: expected the variable 'jacobian'; call linearize(model, ds) first")
+    mask = ds["kind"].values != NONE
+    jacobian = ds["jacobian"].transpose(*dims, "fixed_point", "state_out", "state").values[mask]
+    spectrum = eigenpairs(jacobian, ds.attrs["time_domain"], vectors)
+    return _with_spectrum(ds, dims, mask, spectrum)
+
+
+def add_spectra(field: VectorField, ds: xr.Dataset, spectra: str, progress: Callable[[int], Any]) -> xr.Dataset:
+    """Add Jacobians and eigenpairs (`"full"`), or eigenvalues and time scales (`"values"`).
+
+    `progress` is called with the number of points done.
+    """
+    dims, mask, x, u = _points(field, ds)
+    lines, spectrums = [], []
+    for start in range(0, max(len(x), 1), CHUNK):
+        part = slice(start, start + CHUNK)
+        line = jacobians(field, x[part], u[part])
+        spectrums.append(eigenpairs(line.state, field.time_domain, spectra == "full"))
+        lines.append(line if spectra == "full" else None)
+        progress(len(x[part]))
+    if spectra == "full":
+        ds = _with_jacobians(ds, dims, mask, Linearization(*map(np.concatenate, zip(*lines, strict=True))))
+    names = ("eigenvalue", "right", "left", "condition")
+    joined = {name: _joined([getattr(part, name) for part in spectrums]) for name in names}
+    return _with_spectrum(ds, dims, mask, Spectrum(**joined))
+
+
+def spectra_bytes(field: VectorField, ds: xr.Dataset) -> int:
+    """Return how many bytes the full spectra of a result take, its unused rows included."""
+    n, rows = len(field.state), ds["kind"].size
+    return rows * n * (8 * (n + len(field.inputs) + len(field.outputs)) + 2 * 16 * n)
+
+
+def to_long(ds: xr.Dataset) -> xr.Dataset:
+    """Return a result with one unpadded `fixed_point` axis, the conditions as coordinates on it.
+
+    Args:
+        ds: a dataset made by `find_fixed_points`.
+
+    Returns:
+        The same content. Variables of a condition (`n_failed`, `u`, …) are repeated for each of its points;
+        the row that a point had in its condition is the coordinate `rank`. Conditions without points leave
+        no row.
+
+    Raises:
+        ValueError: the dataset is no result.
+
+    Example:
+        >>> import fpanalysis as fpa, xarray as xr
+        >>> model = fpa.datasets.flipflop("tanh")
+        >>> pulses = xr.DataArray([[0.0, 0, 0], [1.0, 0, 0]], dims=("pulse", "input"))
+        >>> ds = fpa.find_fixed_points(model, pulses, n_candidates=128, spectra="values")
+        >>> long = fpa.to_long(ds)
+        >>> long.sizes["fixed_point"] == int(ds.n_fixed_points.sum())
+        True
+    """
+    dims = condition_dims(ds)
+    where = np.nonzero(ds["kind"].transpose(*dims, "fixed_point").values != NONE)
+    index = {dim: xr.DataArray(i, dims="point") for dim, i in zip((*dims, "fixed_point"), where, strict=True)}
+    long = ds.isel(index).rename({"fixed_point": "rank"}).rename({"point": "fixed_point"})
+    repeated = {
+        name: long[name].expand_dims(fixed_point=len(where[0]))
+        for name in long.data_vars
+        if "fixed_point" not in long[name].dims
+    }
+    return long.assign(repeated).assign_coords(fixed_point=np.arange(len(where[0])))
+
+
+def _points(
+    field: VectorField, ds: xr.Dataset
+) -> tuple[tuple[str, ...], np.ndarray, np.ndarray, np.ndarray]:
+    """Return the condition dims, which rows are used, and the states and inputs of those."""
+    dims = condition_dims(ds)
+    for dim, names in (("state", field.state), ("input", field.inputs)):
+        given = tuple(map(str, ds[dim].values)) if dim in ds.coords else ()
+        if given != names:
+            raise ValueError(
+                f"ds: its {dim} entries are not the model's: expected {listed(names)}, got {listed(given)}"
+            )
+    mask = ds["kind"].transpose(*dims, "fixed_point").values != NONE
+    x = ds["x"].transpose(*dims, "fixed_point", "state").values[mask]
+    if not field.inputs:
+        return dims, mask, x, np.zeros((len(x), 0))
+    u = ds["u"].transpose(*dims, "input").values[..., None, :]
+    return dims, mask, x, np.broadcast_to(u, (*mask.shape, u.shape[-1]))[mask]
+
+
+def _with_jacobians(
+    ds: xr.Dataset, dims: tuple[str, ...], mask: np.ndarray, lines: Linearization
+) -> xr.Dataset:
+    units = "1/s" if ds.attrs.get("time_domain") == "continuous" else "1"
+    new = {"jacobian": variable("jacobian", dims, scatter("jacobian", mask, lines.state), units)}
+    if lines.input.shape[-1]:
+        new["input_jacobian"] = variable(
+            "input_jacobian", dims, scatter("input_jacobian", mask, lines.input)
+        )
+    if lines.output.shape[1]:
+        new["output_jacobian"] = variable(
+            "output_jacobian", dims, scatter("output_jacobian", mask, lines.output)
+        )
+    return ds.assign(new).assign_coords(state_out=ds["state"].values)
+
+
+def _with_spectrum(ds: xr.Dataset, dims: tuple[str, ...], mask: np.ndarray, spectrum: Spectrum) -> xr.Dataset:
+    domain = ds.attrs["time_domain"]
+    time_constant, frequency = time_scales(spectrum.eigenvalue, domain, ds.attrs.get("dt"))
+    is_stable, n_unstable = stability(spectrum.eigenvalue, domain)
+    time_unit, frequency_unit = time_units(ds)
+    rows: dict[str, tuple[np.ndarray, str | None]] = {
+        "eigenvalue": (spectrum.eigenvalue, "1/s" if domain == "continuous" else "1"),
+        "time_constant": (time_constant, time_unit),
+        "frequency": (frequency, frequency_unit),
+        "is_stable": (is_stable, None),
+        "n_unstable": (n_unstable, None),
+    }
+    if spectrum.right is not None and spectrum.left is not None and spectrum.condition is not None:
+        rows["right_eigenvector"] = (spectrum.right, None)
+        rows["left_eigenvector"] = (spectrum.left, None)
+        rows["eigenvalue_condition"] = (spectrum.condition, None)
+        rows["is_defective"] = (spectrum.condition > DEFECTIVE_CONDITION, None)
+    new = {
+        name: variable(name, dims, scatter(name, mask, values), units) for name, (values, units) in rows.items()
+    }
+    return ds.assign(new).assign_coords(mode=np.arange(spectrum.eigenvalue.shape[-1]))
+
+
+def _joined(parts: list[np.ndarray | None]) -> Any:
+    return None if parts[0] is None else np.concatenate([part for part in parts if part is not None])

@@ -1,0 +1,225 @@
+"""Constant inputs, however they are said, become labelled conditions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from fpanalysis._messages import listed, nearest
+
+RESERVED = (
+    "fixed_point",
+    "state",
+    "state_out",
+    "input",
+    "output",
+    "mode",
+    "candidate",
+    "time",
+)
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """The conditions that a search spans.
+
+    Args:
+        u: the constant input of each condition, `(condition, input)`, float64.
+        template: a DataArray over the condition dims that carries their coordinates.
+    """
+
+    u: np.ndarray
+    template: xr.DataArray
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """The names of the condition dims."""
+        return tuple(map(str, self.template.dims))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The lengths of the condition dims."""
+        return self.template.shape
+
+    def label(self, index: int) -> str:
+        """Return a condition in words, such as `context=1.0, goal=3`."""
+        where = np.unravel_index(index, self.shape)
+        parts = []
+        for dim, i in zip(self.dims, where, strict=True):
+            value = self.template[dim].values[i] if dim in self.template.coords else i
+            parts.append(f"{dim}={value}")
+        return ", ".join(parts) or "the only condition"
+
+
+def make_conditions(names: tuple[str, ...], goal: Any, inputs: Any) -> Conditions:
+    """Return the conditions that `goal` or `inputs` (one of the two) say.
+
+    Args:
+        names: the model's input names.
+        goal: nothing (zeros), an array `(input,)`, a mapping from input names to numbers or DataArrays, or
+            a DataArray with an `input` dim and any others.
+        inputs: the same.
+
+    Raises:
+        TypeError: both are given, or something that is no input.
+        ValueError: shapes, names, dims or values do not fit.
+    """
+    if goal is not None and inputs is not None:
+        raise TypeError("goal, inputs: expected one of the two, got both; they are two ways to say the input")
+    argument, value = ("goal", goal) if goal is not None else ("inputs", inputs)
+    if value is None:
+        array = xr.DataArray(np.zeros(len(names)), dims="input")
+    elif isinstance(value, xr.DataArray):
+        array = _from_dataarray(names, value, argument)
+    elif isinstance(value, Mapping):
+        array = _from_mapping(names, value, argument)
+    else:
+        array = _from_array(names, value, argument)
+    array = array.transpose(..., "input").astype(float)
+    if not np.all(np.isfinite(array.values)):
+        raise ValueError(f"{argument}: expected finite numbers, got {int((~np.isfinite(array)).sum())} that are not")
+    template = array.isel(input=0, drop=True) if len(names) else array.sum("input")
+    for dim in template.dims:
+        if dim not in template.coords:
+            template = template.assign_coords({dim: np.arange(template.sizes[dim])})
+    return Conditions(array.values.reshape(-1, len(names)), template)
+
+
+def spread_candidates(candidates: Any, names: tuple[str, ...], conditions: Conditions) -> np.ndarray:
+    """Return the caller's candidates for every condition, `(condition, candidate, state)`.
+
+    Args:
+        candidates: an array `(candidate, state)` shared by all conditions, or a DataArray with dims
+            `candidate`, `state` and any condition dims.
+        names: the names of the state's entries.
+        conditions: the conditions of the search.
+
+    Raises:
+        ValueError: shapes, names or dims do not fit, or there is no candidate.
+    """
+    if not isinstance(candidates, xr.DataArray):
+        candidates = xr.DataArray(_numbers(candidates, "candidates"))
+        if candidates.ndim != 2 or candidates.shape[1] != len(names):
+            raise ValueError(
+                f"candidates: expected shape (candidate, {len(names)}), one state a row, got {candidates.shape}"
+            )
+        candidates = candidates.rename(dict(zip(candidates.dims, ("candidate", "state"), strict=True)))
+    allowed = {"candidate", "state", *conditions.dims}
+    if not {"candidate", "state"} <= set(candidates.dims) <= allowed:
+        raise ValueError(
+            f"candidates: expected the dims 'candidate', 'state' and any of {listed(conditions.dims) or 'none'}, "
+            f"got {candidates.dims}"
+        )
+    if candidates.sizes["candidate"] == 0:
+        raise ValueError("candidates: expected at least one state to start from, got none")
+    if candidates.sizes["state"] != len(names):
+        raise ValueError(f"candidates: expected {len(names)} entries a state, got {candidates.sizes['state']}")
+    if "state" in candidates.coords:
+        given = [str(name) for name in candidates["state"].values]
+        if set(given) != set(names):
+            raise ValueError(f"candidates: expected the state entries {listed(names)}, got {listed(given)}")
+        candidates = candidates.assign_coords(state=given).sel(state=list(names))
+    try:
+        candidates, _ = xr.align(candidates.drop_vars("state", errors="ignore"), conditions.template, join="exact")
+    except ValueError as error:
+        raise ValueError(f"candidates: their coordinates are not those of the conditions ({error})") from None
+    full = {dim: conditions.template.sizes[dim] for dim in conditions.dims}
+    wide = candidates.transpose(..., "candidate", "state").variable
+    wide = wide.set_dims({**full, "candidate": wide.sizes["candidate"], "state": len(names)})
+    values = np.asarray(wide.transpose(*conditions.dims, "candidate", "state").values, float)
+    return values.reshape(-1, *values.shape[-2:])
+
+
+def _from_dataarray(names: tuple[str, ...], value: xr.DataArray, argument: str) -> xr.DataArray:
+    if "input" not in value.dims:
+        raise ValueError(f"{argument}: expected a DataArray with a dim 'input', got dims {tuple(value.dims)}")
+    if reserved := [dim for dim in value.dims if dim in RESERVED and dim != "input"]:
+        raise ValueError(f"{argument}: dims {listed(reserved)} have a meaning of their own; rename them")
+    if 0 in value.shape and value.sizes["input"] == len(names) != 0:
+        raise ValueError(f"{argument}: expected at least one condition, got shape {dict(value.sizes)}")
+    if "input" in value.coords:
+        given = [str(name) for name in value["input"].values]
+        _check_names(given, names, argument)
+        if len(given) != len(names):
+            missing = [name for name in names if name not in given]
+            raise ValueError(f"{argument}: the DataArray has no entry for {listed(missing)}")
+        value = value.assign_coords(input=given).sel(input=list(names))
+    elif value.sizes["input"] != len(names):
+        raise ValueError(
+            f"{argument}: expected {len(names)} entries along 'input' ({listed(names)}), "
+            f"got {value.sizes['input']}"
+        )
+    extra = [name for name, coord in value.coords.items() if "input" in coord.dims]
+    value = value.drop_vars(extra)
+    return value.drop_vars([name for name, coord in value.coords.items() if coord.ndim == 0])
+
+
+def _from_mapping(names: tuple[str, ...], value: Mapping, argument: str) -> xr.DataArray:
+    given = {str(name): entry for name, entry in value.items()}
+    blocks = {name.split("[")[0] for name in names}
+    parts: dict[str, xr.DataArray] = {}
+    for name, entry in given.items():
+        if name not in names and name not in blocks:
+            _check_names([name], (*names, *sorted(blocks)), argument)
+        members = [name] if name in names else [n for n in names if n.split("[")[0] == name]
+        for member, part in zip(members, _split(entry, len(members), name, argument), strict=True):
+            if member in parts:
+                raise ValueError(f"{argument}: {member!r} is given twice")
+            parts[member] = part
+    zeros = xr.DataArray(0.0)
+    aligned = xr.broadcast(*xr.align(*(parts.get(name, zeros) for name in names), join="exact"))
+    index = xr.DataArray(list(names), dims="input", name="input")
+    return xr.concat(aligned, dim=index, coords="minimal", compat="override").drop_vars("input")
+
+
+def _split(entry: Any, n: int, name: str, argument: str) -> list[xr.DataArray]:
+    """Return one DataArray per member of a block."""
+    if isinstance(entry, xr.DataArray):
+        if n == 1 and "input" not in entry.dims:
+            if reserved := [dim for dim in entry.dims if dim in RESERVED]:
+                raise ValueError(f"{argument}: dims {listed(reserved)} have a meaning of their own; rename them")
+            return [entry]
+        entry = entry.values
+    array = _numbers(entry, f"{argument}[{name!r}]")
+    if array.ndim == 0 and n >= 1:
+        return [xr.DataArray(float(array))] * n
+    if array.shape != (n,):
+        raise ValueError(
+            f"{argument}[{name!r}]: expected a number or {n} of them, got shape {array.shape}; "
+            "to sweep an input, give a DataArray with a named dim"
+        )
+    return [xr.DataArray(float(number)) for number in array]
+
+
+def _from_array(names: tuple[str, ...], value: Any, argument: str) -> xr.DataArray:
+    array = _numbers(value, argument)
+    if array.shape != (len(names),):
+        hint = ""
+        if array.ndim == 2 and array.shape[-1] == len(names):
+            hint = "; for several conditions give a DataArray with a named dim beside 'input'"
+        raise ValueError(
+            f"{argument}: expected shape ({len(names)},), one number an input ({listed(names)}), "
+            f"got {array.shape}{hint}"
+        )
+    return xr.DataArray(array, dims="input")
+
+
+def _numbers(value: Any, argument: str) -> np.ndarray:
+    try:
+        return np.asarray(value, float)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"{argument}: expected numbers, a mapping from input names or a DataArray, got {value!r}"
+        ) from None
+
+
+def _check_names(given: list[str], names: tuple[str, ...], argument: str) -> None:
+    for name in given:
+        if name not in names:
+            raise ValueError(
+                f"{argument}: the model has no input {name!r}{nearest(name, names)}; it has {listed(names) or 'none'}"
+            )
+    if len(set(given)) != len(given):
+        raise ValueError(f"{argument}: an input is named twice in {given}")

@@ -1,0 +1,190 @@
+"""The schema of a result, and the only crossing from arrays to xarray."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import xarray as xr
+
+from fpanalysis.conditions import Conditions
+from fpanalysis.vector_field import VectorField, model_hash
+
+KINDS = ("none", "fixed", "slow")
+STATUSES = ("solved", "none_found", "bad_model")
+NONE, FIXED, SLOW = range(3)
+SOLVED, NONE_FOUND, BAD_MODEL = range(3)
+
+
+class Points(NamedTuple):
+    """The points of one condition, in their final order.
+
+    Args:
+        x: states, `(point, state)`.
+        kind: `FIXED` or `SLOW`, `(point,)`.
+        f: what vanishes at a fixed point, recomputed, `(point, state)`.
+        y: readouts, `(point, output)`.
+        n_hits: candidates that ended at each, `(point,)`.
+    """
+
+    x: np.ndarray
+    kind: np.ndarray
+    f: np.ndarray
+    y: np.ndarray
+    n_hits: np.ndarray
+
+
+# name: (dims after the conditions, long name, units, what fills the unused rows)
+SCHEMA: dict[str, tuple[tuple[str, ...], str, str | None, Any]] = {
+    "x": (("fixed_point", "state"), "state at the point", None, np.nan),
+    "kind": (("fixed_point",), "what the row holds", None, NONE),
+    "is_fixed": (("fixed_point",), "whether the row holds a fixed point", None, False),
+    "n_fixed_points": ((), "number of fixed points", "1", 0),
+    "n_slow_points": ((), "number of slow points", "1", 0),
+    "residual": (("fixed_point",), "max-norm of F(x, u) - x (continuous time: of F)", None, np.nan),
+    "q": (("fixed_point",), "half the squared 2-norm of F(x, u) - x (continuous time: of F)", None, np.nan),
+    "n_hits": (("fixed_point",), "candidates that ended here", "1", -1),
+    "coverage": ((), "Good-Turing estimate of the share of hits that go to known points", "1", 0.0),
+    "n_candidates": ((), "number of candidates", "1", 0),
+    "n_failed": ((), "candidates that ended at no fixed point", "1", 0),
+    "status": ((), "outcome of the condition", None, 0),
+    "y": (("fixed_point", "output"), "readout at the point", None, np.nan),
+    "u": (("input",), "constant input of the condition", None, np.nan),
+    "jacobian": (("fixed_point", "state_out", "state"), "dF/dx", None, np.nan),
+    "input_jacobian": (("fixed_point", "state_out", "input"), "dF/du", None, np.nan),
+    "output_jacobian": (("fixed_point", "output", "state"), "dy/dx", None, np.nan),
+    "eigenvalue": (("fixed_point", "mode"), "eigenvalue of the Jacobian", None, np.nan),
+    "right_eigenvector": (("fixed_point", "state", "mode"), "right eigenvector, unit 2-norm", "1", np.nan),
+    "left_eigenvector": (
+        ("fixed_point", "mode", "state"),
+        "left eigenvector w, sum(conj(w) v) = 1 with the right one v",
+        "1",
+        np.nan,
+    ),
+    "eigenvalue_condition": (("fixed_point", "mode"), "condition number of the eigenvalue", "1", np.nan),
+    "is_defective": (("fixed_point", "mode"), "whether the mode is defective", None, False),
+    "time_constant": (("fixed_point", "mode"), "time constant, negative where the mode grows", None, np.nan),
+    "frequency": (("fixed_point", "mode"), "frequency of oscillation", None, np.nan),
+    "is_stable": (("fixed_point",), "whether every mode decays", None, False),
+    "n_unstable": (("fixed_point",), "number of modes that grow", "1", -1),
+}
+FLAGS = {"kind": KINDS, "status": STATUSES}
+
+
+def variable(
+    name: str, condition_dims: Sequence[str], values: np.ndarray, units: str | None = None
+) -> xr.Variable:
+    """Return an array as the variable of the schema that it is, with its dims and attributes."""
+    dims, long_name, usual_units, _ = SCHEMA[name]
+    attrs: dict[str, Any] = {"long_name": long_name}
+    if units := units or usual_units:
+        attrs["units"] = units
+    if name in FLAGS:
+        attrs["flag_values"] = np.arange(len(FLAGS[name]), dtype=np.int8)
+        attrs["flag_meanings"] = " ".join(FLAGS[name])
+    return xr.Variable((*condition_dims, *dims), np.asarray(values), attrs)
+
+
+def scatter(name: str, mask: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return an array with `rows` where `mask` is set, and the schema's filling elsewhere.
+
+    Args:
+        name: the variable, whose filling and dtype apply.
+        mask: which rows are used, `(..., fixed_point)`.
+        rows: the used rows in order, `(n, ...)`.
+    """
+    out = np.full(mask.shape + rows.shape[1:], SCHEMA[name][3], dtype=rows.dtype)
+    out[mask] = rows
+    return out
+
+
+def to_dataset(
+    field: VectorField, conditions: Conditions, found: Sequence[Points], n_candidates: int, attrs: dict
+) -> xr.Dataset:
+    """Return the points of all conditions as one labelled dataset, without spectra."""
+    counts = np.array([len(points.x) for points in found])
+    mask = np.arange(counts.max(initial=0)) < counts[:, None]
+    kind = np.concatenate([points.kind for points in found]).astype(np.int8)
+    hits = np.concatenate([points.n_hits for points in found]).astype(np.int64)
+    f = np.concatenate([points.f for points in found])
+    rows = {
+        "x": np.concatenate([points.x for points in found]),
+        "kind": kind,
+        "is_fixed": kind == FIXED,
+        "residual": np.max(np.abs(f), axis=1, initial=0.0),
+        "q": 0.5 * np.sum(f**2, axis=1),
+        "n_hits": hits,
+    }
+    if field.outputs:
+        rows["y"] = np.concatenate([points.y for points in found])
+    values = {name: scatter(name, mask, row) for name, row in rows.items()}
+    values |= _counts(found, n_candidates)
+    if field.inputs:
+        values["u"] = conditions.u
+    return _assemble(field, conditions, values, attrs)
+
+
+def _counts(found: Sequence[Points], n_candidates: int) -> dict[str, np.ndarray]:
+    fixed = [points.n_hits[points.kind == FIXED] for points in found]
+    n_fixed = np.array([len(hits) for hits in fixed])
+    ended = np.array([hits.sum() for hits in fixed], int)
+    once = np.array([(hits == 1).sum() for hits in fixed], int)
+    return {
+        "n_fixed_points": n_fixed,
+        "n_slow_points": np.array([int((points.kind == SLOW).sum()) for points in found]),
+        "coverage": np.where(ended > 0, 1.0 - once / np.maximum(ended, 1), 0.0),
+        "n_candidates": np.full(len(found), n_candidates),
+        "n_failed": n_candidates - ended,
+        "status": np.where(n_fixed > 0, SOLVED, NONE_FOUND).astype(np.int8),
+    }
+
+
+def _assemble(field: VectorField, conditions: Conditions, values: dict, attrs: dict) -> xr.Dataset:
+    shaped = {
+        name: variable(name, conditions.dims, array.reshape(conditions.shape + array.shape[1:]))
+        for name, array in values.items()
+    }
+    coords: dict[str, Any] = {str(name): coord.variable for name, coord in conditions.template.coords.items()}
+    coords["fixed_point"] = np.arange(shaped["kind"].shape[-1])
+    coords["state"] = np.array(field.state, str)
+    if field.inputs:
+        coords["input"] = np.array(field.inputs, str)
+    if field.outputs:
+        coords["output"] = np.array(field.outputs, str)
+    order = [name for name in SCHEMA if name in shaped]
+    return xr.Dataset({name: shaped[name] for name in order}, coords, attrs)
+
+
+def attributes(field: VectorField, configuration: dict[str, Any]) -> dict[str, Any]:
+    """Return the attributes by which a result explains itself: numbers and strings only."""
+    attrs: dict[str, Any] = {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "fpanalysis_version": version("fpanalysis"),
+        "jax_version": jax.__version__,
+        "model_hash": model_hash(field),
+        "time_domain": field.time_domain,
+        "configuration": json.dumps(configuration, sort_keys=True),
+    }
+    if field.dt is not None:
+        attrs["dt"] = field.dt
+    simple = {name: value for name, value in configuration.items() if isinstance(value, int | float | str)}
+    return attrs | {name: int(value) if isinstance(value, bool) else value for name, value in simple.items()}
+
+
+def time_units(ds: xr.Dataset) -> tuple[str, str]:
+    """Return the units of a result's time constants and frequencies."""
+    in_seconds = ds.attrs["time_domain"] == "continuous" or "dt" in ds.attrs
+    return ("s", "Hz") if in_seconds else ("step", "1/step")
+
+
+def condition_dims(ds: xr.Dataset) -> tuple[str, ...]:
+    """Return a result's condition dims."""
+    if "kind" not in ds or "fixed_point" not in ds["kind"].dims:
+        raise ValueError(
+            "ds: expected a dataset made by find_fixed_points, with a variable 'kind' along 'fixed_point'; "
+            f"got variables {sorted(map(str, ds.data_vars))}"
+        )
+    return tuple(str(dim) for dim in ds["kind"].dims if dim != "fixed_point")

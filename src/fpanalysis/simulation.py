@@ -1,0 +1,370 @@
+"""Trajectories of a vector field under given inputs."""
+
+import importlib.metadata
+import warnings
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, NamedTuple
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike
+
+from fpanalysis._messages import listed, nearest
+from fpanalysis.vector_field import VectorField, check_finite, float64, vector_field
+
+# Relative disagreement of time steps that is put down to rounding (single-precision time coordinates).
+_TIME_TOLERANCE = 1e-3
+# Bound on the integrator's steps within one sample interval; a solution that blows up reaches it.
+_MAX_STEPS = 4096
+
+
+class Trajectories(NamedTuple):
+    """Trajectories of `n` trials, float64 numpy arrays.
+
+    Attributes:
+        x: the state after each input, shape (n, time, state).
+        y: the readout of those states, shape (n, time, output).
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+
+
+def trajectories(
+    field: VectorField,
+    x0: np.ndarray,
+    u: np.ndarray,
+    dt: float | None = None,
+    *,
+    rtol: float = 1e-8,
+    atol: float = 1e-10,
+) -> Trajectories:
+    """Return the states that every trial runs through, in float64.
+
+    Discrete time: `x[k] = F(x[k−1], u[k])`, beginning at `x0`. Continuous time: each input is held for
+    `dt` and the equation integrated over that interval by an adaptive Runge–Kutta method (Tsitouras,
+    Computers & Mathematics with Applications, 2011). A trial that blows up, or that would take more than
+    4096 steps in one interval, is NaN or infinite from there on; the others go on.
+
+    Args:
+        field: the vector field.
+        x0: initial states, shape (n, state).
+        u: inputs, shape (n, time, input).
+        dt: seconds per interval; needed in continuous time, without effect in discrete time.
+        rtol: relative tolerance of the integrator.
+        atol: absolute tolerance of the integrator.
+
+    Returns:
+        `Trajectories` with the states and the readouts.
+
+    Raises:
+        ValueError: `dt` is missing in continuous time, or the shapes do not fit.
+
+    Example:
+        >>> import numpy as np
+        >>> from fpanalysis import vector_field
+        >>> halve = vector_field(lambda x, u: 0.5 * x + u, state=1, inputs=1)
+        >>> trajectories(halve, np.ones((1, 1)), np.zeros((1, 3, 1))).x.ravel()
+        array([0.5  , 0.25 , 0.125])
+    """
+    x0, u = np.asarray(x0, np.float64), np.asarray(u, np.float64)
+    n_state, n_input = len(field.state), len(field.inputs)
+    if x0.ndim != 2 or x0.shape[1] != n_state:
+        raise ValueError(f"x0: expected an array of shape (n, {n_state}), got {x0.shape}")
+    if u.ndim != 3 or (u.shape[0], u.shape[2]) != (len(x0), n_input):
+        raise ValueError(f"u: expected an array of shape ({len(x0)}, time, {n_input}), got {u.shape}")
+    if field.time_domain == "continuous" and dt is None:
+        raise ValueError("dt: a continuous-time system needs the number of seconds that each input is held")
+    with jax.enable_x64(True):
+        # Numbers become arrays, or every new value of theirs would compile anew.
+        numbers = [jnp.asarray(number, jnp.float64) for number in (1.0 if dt is None else dt, rtol, atol)]
+        x, y = _run(float64(field), jnp.asarray(x0), jnp.asarray(u), *numbers)
+        return Trajectories(np.asarray(x), np.asarray(y))
+
+
+@eqx.filter_jit
+def _run(
+    field: VectorField, x0: jax.Array, u: jax.Array, dt: jax.Array, rtol: jax.Array, atol: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Return states and readouts of all trials."""
+    step = field if field.time_domain == "discrete" else partial(_held, field, dt, rtol, atol)
+
+    def trial(x0: jax.Array, u: jax.Array) -> tuple[jax.Array, jax.Array]:
+        def advance(x: jax.Array, u: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+            x = step(x, u)
+            return x, (x, field.output(x))
+
+        return jax.lax.scan(advance, x0, u)[1]
+
+    return jax.vmap(trial)(x0, u)
+
+
+def _held(
+    field: VectorField,
+    dt: jax.Array,
+    rtol: jax.Array,
+    atol: jax.Array,
+    x: jax.Array,
+    u: jax.Array,
+) -> jax.Array:
+    """Return the state of a continuous-time system after the input `u` was held for `dt`."""
+    alive = jnp.all(jnp.isfinite(x))
+
+    # Trials advance together: one that has blown up must rest, or it would use up all steps every time.
+    def slope(t: Any, x: jax.Array, alive: jax.Array) -> jax.Array:
+        return jnp.where(alive, field(x, u), 0.0)
+
+    solution = diffrax.diffeqsolve(
+        diffrax.ODETerm(slope),
+        diffrax.Tsit5(),
+        t0=0.0,
+        t1=dt,
+        dt0=dt,  # most intervals are short for the dynamics; the controller shortens the others
+        y0=jnp.where(alive, x, 0.0),
+        args=alive,
+        stepsize_controller=diffrax.PIDController(rtol=rtol, atol=atol),
+        adjoint=diffrax.ForwardMode(),
+        max_steps=_MAX_STEPS,
+        throw=False,
+    )
+    assert solution.ys is not None
+    succeeded = alive & (solution.result == diffrax.RESULTS.successful)
+    return jnp.where(succeeded, solution.ys[-1], jnp.where(alive, jnp.nan, x))
+
+
+def simulate(
+    model: VectorField | Callable,
+    inputs: int | ArrayLike | xr.DataArray,
+    x0: ArrayLike | xr.DataArray | None = None,
+    *,
+    dt: float | None = None,
+) -> xr.Dataset:
+    """Run a model on given inputs and return its labelled trajectories.
+
+    Index `k` along `time` holds the input number `k` and the state that it leads to: `x[0]` is the state
+    *after* the first input, `x0` itself is a variable of its own. (PyTorch's recurrent layers return the
+    same.) Its time coordinate is therefore `(k + 1)·dt`. In continuous time each input is held for `dt`.
+    Everything is computed in float64.
+
+    Args:
+        model: a `VectorField`, or anything that `vector_field` wraps without further arguments.
+        inputs: a number of steps with zero input; an array (time, input) or (trial, time, input); or a
+            DataArray with the dims `time` and `input` and any others, in any order. If it has names along
+            `input`, they are matched to `model.inputs`.
+        x0: initial state; zeros by default. An array (state,), or one with the other dims of `inputs`
+            before `state` (with none there: (trial, state)), or a DataArray with `state` and any others.
+        dt: seconds per step or between samples. By default that of the model, else the spacing of the
+            time coordinate of `inputs`.
+
+    Returns:
+        A dataset with `x` (..., time, state), `y` (..., time, output) if there is a readout, `u` (..., time,
+        input) and `x0` (..., state). `time` is in seconds where `dt` is known, else in steps; the attribute
+        `units` of the coordinate says which.
+
+    Raises:
+        TypeError: an argument is not what it should be.
+        ValueError: shapes, names or time steps do not fit, the model's weights are not finite, or a
+            continuous-time model comes without any `dt`.
+
+    Warns:
+        RuntimeWarning: states became infinite or NaN; says in how many trials and when first.
+
+    Example:
+        >>> import fpanalysis
+        >>> decay = fpanalysis.vector_field(lambda x, u: -x, state=["v"], time_domain="continuous")
+        >>> ds = simulate(decay, 10, x0=[1.0], dt=0.1)
+        >>> float(ds.x.sel(time=1.0, state="v", method="nearest").round(6))
+        0.367879
+    """
+    field = vector_field(model)
+    check_finite(field)
+    drive = _drive(field, inputs)
+    dt = _time_step(field, drive, dt)
+    drive, start = _conditions(drive.drop_vars("time", errors="ignore"), _initial(field, x0, drive))
+    lead = start.dims[:-1]
+    n = int(np.prod(start.shape[:-1]))
+    found = trajectories(
+        field,
+        start.values.reshape(n, len(field.state)),
+        drive.values.reshape(n, drive.sizes["time"], len(field.inputs)),
+        dt,
+    )
+    _warn_if_not_finite(found.x, dt)
+    shape = drive.shape[:-1]
+    variables = {
+        "x": ((*lead, "time", "state"), found.x.reshape(*shape, -1), {"long_name": "state"}),
+        "u": ((*lead, "time", "input"), drive.values, {"long_name": "input"}),
+        "x0": (start.dims, start.values, {"long_name": "initial state"}),
+    }
+    if field.readout is not None:
+        shape = (*shape, len(field.outputs))
+        variables["y"] = ((*lead, "time", "output"), found.y.reshape(shape), {"long_name": "output"})
+    return _labelled(xr.Dataset(variables, _lead_coords(drive)), field, dt)
+
+
+def _labelled(ds: xr.Dataset, field: VectorField, dt: float | None) -> xr.Dataset:
+    """Return the dataset with names along every dimension and with attributes."""
+    count = np.arange(1, ds.sizes["time"] + 1)
+    time = (count, {"units": "step"}) if dt is None else (count * dt, {"units": "s"})
+    names = {"state": list(field.state), "input": np.array(field.inputs, dtype=str)}
+    if field.readout is not None:
+        names["output"] = list(field.outputs)
+    plain = {dim: np.arange(ds.sizes[dim]) for dim in ds.x.dims if dim not in {*ds.coords, *names, "time"}}
+    attrs: dict[str, str | float] = {
+        "time_domain": field.time_domain,
+        "fpanalysis_version": importlib.metadata.version("fpanalysis"),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    if dt is not None:
+        attrs["dt"] = dt
+    return ds.assign_coords({"time": ("time", *time), **names, **plain}).assign_attrs(attrs)
+
+
+def _drive(field: VectorField, inputs: Any) -> xr.DataArray:
+    """Return the inputs with their dims named, the entries in the model's order, and float64."""
+    n = len(field.inputs)
+    if isinstance(inputs, int | np.integer) and not isinstance(inputs, bool):
+        if inputs < 1:
+            raise ValueError(f"inputs: expected at least one step, got {inputs}")
+        return xr.DataArray(np.zeros((int(inputs), n)), dims=("time", "input"))
+    if isinstance(inputs, xr.DataArray):
+        return _matched(inputs, "input", field.inputs, "inputs", needs=("time", "input"))
+    array = _numbers(inputs, "inputs")
+    if array.ndim not in (2, 3) or array.shape[-1] != n:
+        raise ValueError(
+            f"inputs: expected a number of steps, or an array of shape (time, {n}) or (trial, time, {n}), "
+            f"got shape {array.shape}"
+        )
+    return xr.DataArray(array, dims=("trial", "time", "input")[3 - array.ndim :])
+
+
+def _initial(field: VectorField, x0: Any, drive: xr.DataArray) -> xr.DataArray:
+    """Return the initial states with their dims named."""
+    n = len(field.state)
+    if x0 is None:
+        return xr.DataArray(np.zeros(n), dims="state")
+    if isinstance(x0, xr.DataArray):
+        return _matched(x0, "state", field.state, "x0", needs=("state",))
+    array = _numbers(x0, "x0")
+    lead = {dim: size for dim, size in drive.sizes.items() if dim not in ("time", "input")}
+    if array.shape == (n,):
+        return xr.DataArray(array, dims="state")
+    if not lead and array.ndim == 2 and array.shape[1] == n:
+        return xr.DataArray(array, dims=("trial", "state"))
+    if array.shape != (*lead.values(), n):
+        raise ValueError(
+            f"x0: expected an array of shape ({n},) or {(*lead.values(), n) if lead else f'(trial, {n})'}, "
+            f"got {array.shape}"
+        )
+    return xr.DataArray(array, dims=(*lead, "state"))
+
+
+def _matched(
+    given: xr.DataArray, dim: str, names: tuple[str, ...], argument: str, needs: tuple[str, ...]
+) -> xr.DataArray:
+    """Return the array with its entries along `dim` in the order of `names`, those labels taken off."""
+    if missing := [need for need in needs if need not in given.dims]:
+        dims = listed(map(str, given.dims))
+        raise ValueError(
+            f"{argument}: expected the dims {listed(needs)}, got {dims} without {listed(missing)}"
+        )
+    _numbers(given.values, argument)
+    if dim in given.coords:
+        labels = [str(label) for label in given[dim].values]
+        for label in labels:
+            if label not in names:
+                raise ValueError(
+                    f"{argument}: the model has no {dim} named {label!r}{nearest(label, names)}; "
+                    f"it has {listed(names)}"
+                )
+        if len(set(labels)) < len(labels):
+            raise ValueError(f"{argument}: the names along {dim!r} repeat: {listed(labels)}")
+        if left_out := [name for name in names if name not in labels]:
+            raise ValueError(f"{argument}: no values are given for the {dim} {listed(left_out)}")
+        given = given.isel({dim: [labels.index(name) for name in names]})
+    if given.sizes[dim] != len(names):
+        raise ValueError(f"{argument}: expected {len(names)} entries along {dim!r}, got {given.sizes[dim]}")
+    along = [name for name, coord in given.coords.items() if dim in coord.dims]
+    return given.drop_vars(along).astype(np.float64)
+
+
+def _numbers(given: Any, argument: str) -> np.ndarray:
+    array = np.asarray(given)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{argument}: expected real numbers, got {type(given).__name__} of {array.dtype}")
+    return array.astype(np.float64)
+
+
+def _time_step(field: VectorField, drive: xr.DataArray, dt: float | None) -> float | None:
+    """Return the seconds per sample, from wherever they are known."""
+    if dt is not None and not (np.isfinite(dt) and dt > 0):
+        raise ValueError(f"dt: expected a positive number of seconds, got {dt!r}")
+    given = [("dt", dt)] if dt is not None else []
+    # A sampled model steps by its own dt; a continuous one may be sampled as one likes.
+    if field.dt is not None and (field.time_domain == "discrete" or dt is None):
+        given.append(("the model's dt", field.dt))
+    spacing = _spacing(drive)
+    if spacing is not None:
+        given.append(("the spacing of the time coordinate of inputs", spacing))
+    for where, value in given[1:]:
+        if abs(value - given[0][1]) > _TIME_TOLERANCE * given[0][1]:
+            raise ValueError(f"dt: {given[0][0]} is {given[0][1]:g} s, but {where} is {value:g} s")
+    if not given and field.time_domain == "continuous":
+        raise ValueError(
+            "dt: a continuous-time model needs the seconds between samples; pass dt=..., set it in "
+            "vector_field(..., dt=...), or give inputs a time coordinate"
+        )
+    return float(given[0][1]) if given else None
+
+
+def _spacing(drive: xr.DataArray) -> float | None:
+    """Return the spacing of the time coordinate, if there is one in seconds."""
+    if "time" not in drive.coords or drive.sizes["time"] < 2 or drive["time"].attrs.get("units") == "step":
+        return None
+    time = drive["time"].values
+    if time.dtype.kind not in "iuf":
+        raise ValueError(f"inputs: expected a time coordinate in seconds, got dtype {time.dtype}")
+    steps = np.diff(time.astype(np.float64))
+    spacing = float(np.mean(steps))
+    if not (spacing > 0 and np.all(np.abs(steps - spacing) <= _TIME_TOLERANCE * spacing)):
+        raise ValueError(
+            "inputs: expected an evenly spaced, increasing time coordinate, "
+            f"got steps from {steps.min():g} to {steps.max():g} s"
+        )
+    return spacing
+
+
+def _conditions(drive: xr.DataArray, start: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
+    """Return inputs and initial states with the same leading dims, in the same order."""
+    try:
+        drive, start = xr.align(drive, start, join="exact", copy=False, exclude=("time", "input", "state"))
+    except ValueError as error:
+        raise ValueError(f"x0: its dims and coordinates differ from those of inputs ({error})") from error
+    drive, start = xr.broadcast(drive, start, exclude=("time", "input", "state"))
+    lead = [dim for dim in drive.dims if dim not in ("time", "input")]
+    return drive.transpose(*lead, "time", "input"), start.transpose(*lead, "state")
+
+
+def _lead_coords(drive: xr.DataArray) -> xr.Coordinates:
+    """Return the coordinates that neither time nor input has a part in."""
+    along = [name for name, coord in drive.coords.items() if {"time", "input"} & set(coord.dims)]
+    return drive.drop_vars(along).coords
+
+
+def _warn_if_not_finite(x: np.ndarray, dt: float | None) -> None:
+    bad = np.asarray(~np.isfinite(x).all(axis=2))
+    if bad.any():
+        first = int(np.argmax(bad.any(axis=0))) + 1
+        when = f"step {first}" if dt is None else f"t = {first * dt:g} s"
+        warnings.warn(
+            f"simulate: the states of {int(bad.any(axis=1).sum())} of {len(x)} trials became infinite or "
+            f"NaN, first at {when}",
+            RuntimeWarning,
+            stacklevel=3,
+        )

@@ -1,0 +1,56 @@
+"""Any Optimistix solver, run from many starts."""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import numpy as np
+import optimistix as optx
+from jaxtyping import Array, Bool, Float
+
+from fpanalysis.vector_field import VectorField, float64
+
+CHUNK = 64
+MAX_STEPS = 512
+
+AnySolver = optx.AbstractRootFinder | optx.AbstractLeastSquaresSolver
+
+
+@eqx.filter_jit
+def _root_finds(
+    field: VectorField, solver: AnySolver, x: Float[Array, "batch state"], u: Float[Array, "batch input"]
+) -> tuple[Float[Array, "batch state"], Bool[Array, " batch"]]:
+    def one(x: Array, u: Array) -> tuple[Array, Array]:
+        solution = optx.root_find(
+            lambda x, u: field.residual(x, u), solver, x, args=u, max_steps=MAX_STEPS, throw=False
+        )
+        return solution.value, solution.result == optx.RESULTS.successful
+
+    return jax.vmap(one)(x, u)
+
+
+def run_solver(
+    field: VectorField, solver: AnySolver, x: np.ndarray, u: np.ndarray, progress: Callable[[int], None]
+) -> np.ndarray:
+    """Return where a solver takes every start, NaN where it does not succeed.
+
+    Args:
+        field: the vector field.
+        solver: any Optimistix root finder or least-squares solver; its own tolerances decide success.
+        x: starts, `(condition, candidate, state)`.
+        u: inputs, `(condition, input)`.
+        progress: called with the number of starts done.
+    """
+    n_conditions, n_candidates, n_state = x.shape
+    starts = x.reshape(-1, n_state)
+    inputs = np.repeat(u, n_candidates, axis=0)
+    out = np.full(starts.shape, np.nan)
+    with jax.enable_x64(True):
+        field = float64(field)
+        for first in range(0, len(starts), CHUNK):
+            # The last chunk is filled up with repetitions: one shape, one compilation.
+            rows = np.arange(first, first + CHUNK).clip(max=len(starts) - 1)
+            value, success = map(np.asarray, _root_finds(field, solver, starts[rows], inputs[rows]))
+            out[rows[success]] = value[success]
+            progress(min(CHUNK, len(starts) - first))
+    return out.reshape(x.shape)

@@ -1,0 +1,232 @@
+"""Files: the right reader for each suffix, clear words for each wrong file, and no code of a file is run."""
+
+import builtins
+import pathlib
+import pickle
+import sys
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import ml_dtypes
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from fpanalysis import datasets
+from fpanalysis.load import _existing_file, load, load_torch
+from fpanalysis.load._checkpoint import save_checkpoint
+from fpanalysis.vector_field import model_hash
+
+WEIGHTS = {
+    "rnn.weight_ih_l0": np.arange(6, dtype=np.float32).reshape(3, 2),
+    "rnn.weight_hh_l0": np.eye(3, dtype=np.float32),
+    "decoder.weight": np.ones((1, 3), np.float32),
+}
+
+
+@pytest.fixture(scope="module")
+def torch():
+    return pytest.importorskip("torch")
+
+
+class Evil:
+    """Pickled, it makes a file when it is built again."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return pathlib.Path.touch, (self.path,)
+
+
+def saved(path, torch: Any = None):
+    if path.suffix == ".eqx":
+        save_checkpoint(load_torch(WEIGHTS), path)
+    elif path.suffix == ".safetensors":
+        save_file(WEIGHTS, path)
+    else:
+        torch.save({name: torch.tensor(array) for name, array in WEIGHTS.items()}, path)
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.eqx", "a.safetensors", "a.pt", "a.pth", "A.PT"])
+def test_every_suffix_gives_the_same_field(tmp_path, torch, name):
+    path = saved(tmp_path / name.lower(), torch).rename(tmp_path / name)
+    assert model_hash(load(path)) == model_hash(load(str(path))) == model_hash(load_torch(WEIGHTS))
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_nested_pt_checkpoint(tmp_path, torch, zipped):
+    module = torch.nn.Sequential(torch.nn.GRU(2, 3))
+    optimizer = torch.optim.Adam(module.parameters())
+    torch.nn.utils.parameters_to_vector(module.parameters()).sum().backward()
+    optimizer.step()
+    checkpoint = {"state_dict": module.state_dict(), "optimizer": optimizer.state_dict(), "epoch": 3}
+    torch.save(checkpoint, tmp_path / "a.pt", _use_new_zipfile_serialization=zipped)
+    assert model_hash(load(tmp_path / "a.pt")) == model_hash(load_torch(module))
+
+
+def test_options_go_on_to_load_torch(tmp_path):
+    path = saved(tmp_path / "a.safetensors")
+    assert load(path, readout=False, inputs=["go", "stop"]).inputs == ("go", "stop")
+    with pytest.raises(
+        TypeError, match=r"options: expected some of 'layer', .*got 'layr' \(did you mean 'layer'"
+    ):
+        load(path, layr="rnn")
+    with pytest.raises(TypeError, match="an .eqx file says all of this itself and takes none, got 'dt'"):
+        load(saved(tmp_path / "a.eqx"), dt=0.1)
+
+
+def test_bfloat16_without_pytorch(tmp_path):
+    save_file({k: v.astype(ml_dtypes.bfloat16) for k, v in WEIGHTS.items()}, tmp_path / "a.safetensors")
+    field = load(tmp_path / "a.safetensors")
+    assert {leaf.dtype for leaf in jax.tree_util.tree_leaves(field)} == {jnp.dtype("float32")}
+    assert model_hash(field) == model_hash(load_torch(WEIGHTS))
+
+
+def test_a_dtype_that_safetensors_cannot_read(tmp_path, monkeypatch):
+    path = saved(tmp_path / "a.safetensors")
+
+    def fail(path):
+        raise KeyError("BF16")
+
+    monkeypatch.setattr("safetensors.numpy.load_file", fail)
+    with pytest.raises(
+        ValueError, match="holds a dtype that .* cannot read .*BF16.*save the weights as float32"
+    ):
+        load(path)
+
+
+@pytest.mark.parametrize("read", [load, load_torch])
+def test_missing_files_directories_and_suffixes(tmp_path, read):
+    saved(tmp_path / "model.safetensors")
+    with pytest.raises(FileNotFoundError, match="there is no file .*modle.safetensors"):
+        read(tmp_path / "modle.safetensors")
+    (tmp_path / "folder.pt").mkdir()
+    with pytest.raises(IsADirectoryError, match="expected a file, got the directory .*folder.pt"):
+        read(tmp_path / "folder.pt")
+    (tmp_path / "model.safetensor").touch()
+    with pytest.raises(ValueError, match=r"ends in .*, got 'model.safetensor' \(did you mean '.safetensors'"):
+        read(tmp_path / "model.safetensor")
+
+
+def test_what_is_no_path():
+    with pytest.raises(
+        TypeError, match="path: expected the path of a file, got dict; state dicts .* go to load_torch"
+    ):
+        _existing_file(WEIGHTS)  # `load` itself is type-checked in tests
+
+
+def test_an_eqx_file_is_not_for_load_torch(tmp_path):
+    with pytest.raises(ValueError, match=r"got 'a.eqx' \(fpanalysis.load reads it\)"):
+        load_torch(saved(tmp_path / "a.eqx"))
+
+
+CONTENTS = {
+    "a.eqx": "a checkpoint of this package",
+    "a.safetensors": "a safetensors file",
+    "a.pt": "a zip archive",
+    "old.pt": "a Python pickle",
+    "a.npy": "bare arrays",
+    "json": "text that starts like JSON",
+    "nc": "a netCDF or HDF5 file",
+    "empty": "nothing: the file is empty",
+    "text": "content of no known kind",
+}
+
+
+@pytest.fixture(scope="module")
+def contents(tmp_path_factory, torch):
+    folder = tmp_path_factory.mktemp("contents")
+    for name in ("a.eqx", "a.safetensors", "a.pt"):
+        saved(folder / name, torch)
+    np.save(folder / "a.npy", np.ones(3))
+    torch.save({}, folder / "old.pt", _use_new_zipfile_serialization=False)
+    for name, content in {
+        "json": b'{"size": 3}\n',
+        "nc": b"\x89HDF\r\n",
+        "empty": b"",
+        "text": b"hello",
+    }.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+@pytest.mark.parametrize("content", CONTENTS)
+@pytest.mark.parametrize("suffix", [".eqx", ".safetensors", ".pt"])
+def test_content_that_does_not_fit_the_suffix(tmp_path, contents, content, suffix):
+    if content.endswith(suffix):
+        return
+    path = tmp_path / f"model{suffix}"
+    path.write_bytes((contents / content).read_bytes())
+    with pytest.raises(
+        ValueError, match=f"expected 'model{suffix}' to hold .*, found {CONTENTS[content]}"
+    ) as error:
+        load(path)
+    foreign_equinox = suffix == ".eqx" and content in ("a.npy", "json")
+    assert foreign_equinox == ("tree_deserialise_leaves and pass it" in str(error.value))
+
+
+@pytest.mark.parametrize("name", ["a.safetensors", "a.pt"])
+def test_files_cut_short(tmp_path, torch, name):
+    content = saved(tmp_path / name, torch).read_bytes()
+    for keep in (0.3, 0.7, 0.99):
+        (tmp_path / name).write_bytes(content[: int(keep * len(content))])
+        with pytest.raises(ValueError, match=f"'{name}'.* may be damaged or cut short|'{name}' is damaged"):
+            load(tmp_path / name)
+
+
+@pytest.mark.parametrize("zipped", [True, False, None], ids=["zip", "old", "pickle"])
+def test_code_in_a_pt_file_is_not_run(tmp_path, torch, zipped):
+    touched, path = tmp_path / "touched", tmp_path / "a.pt"
+    if zipped is None:
+        path.write_bytes(pickle.dumps(Evil(touched)))
+    else:
+        torch.save({"rnn.weight_hh_l0": Evil(touched)}, path, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(ValueError, match="'a.pt'"):
+        load(path)
+    assert not touched.exists()
+    pickle.loads(pickle.dumps(Evil(touched)))
+    assert touched.exists()
+
+
+@pytest.mark.parametrize("suffix", [".eqx", ".safetensors"])
+def test_a_pickle_under_another_name_is_not_run(tmp_path, suffix):
+    touched, path = tmp_path / "touched", tmp_path / f"a{suffix}"
+    path.write_bytes(pickle.dumps(Evil(touched)))
+    with pytest.raises(ValueError, match="found a Python pickle"):
+        load(path)
+    assert not touched.exists()
+
+
+def test_a_whole_module_is_refused_with_advice(tmp_path, torch):
+    torch.save(torch.nn.GRU(2, 3), tmp_path / "a.pt")
+    with pytest.raises(ValueError, match=r"more than weights.*run code.*torch.save\(model.state_dict\(\)"):
+        load(tmp_path / "a.pt")
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_torchscript_is_refused_with_advice(tmp_path, torch):
+    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 3)), tmp_path / "a.pt")
+    with pytest.raises(ValueError, match=r"more than weights.*torch.save\(model.state_dict\(\)"):
+        load(tmp_path / "a.pt")
+
+
+def test_without_pytorch(tmp_path, torch, monkeypatch):
+    saved(tmp_path / "a.pt", torch)
+    saved(tmp_path / "a.safetensors")
+    real = builtins.__import__
+
+    def no_torch(name, *args, **kwargs):
+        if name.partition(".")[0] == "torch":
+            raise ImportError("No module named 'torch'")
+        return real(name, *args, **kwargs)
+
+    for name in [name for name in sys.modules if name.partition(".")[0] == "torch"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(builtins, "__import__", no_torch)
+    with pytest.raises(ImportError, match=r'pip install "fpanalysis\[torch\]".*\.safetensors'):
+        load(tmp_path / "a.pt")
+    assert len(load(tmp_path / "a.safetensors").state) == 3
+    assert len(datasets.flipflop("gru").state) == 64
