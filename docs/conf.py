@@ -75,7 +75,7 @@ html_theme_options = {
     "footer_end": [],
     "secondary_sidebar_items": ["page-toc"],
 }
-html_sidebars = {"*": []}  # pages without pages below them
+html_sidebars = {"**": []}  # the room goes to code and tables
 
 
 def setup(app):

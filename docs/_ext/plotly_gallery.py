@@ -6,6 +6,7 @@ plotly.js itself is one static file of the site (see `conf.py`).
 
 import hashlib
 import textwrap
+import warnings
 
 import plotly.io as pio
 from plotly.io.base_renderers import ExternalRenderer
@@ -34,8 +35,9 @@ class Renderer(ExternalRenderer):
 
 
 def reset(gallery_conf, fname):
-    """Make `figure.show()` go to the page."""
+    """Make `figure.show()` go to the page, and numerical warnings fail the build."""
     _shown.clear()
+    warnings.filterwarnings("error", category=RuntimeWarning)
     pio.renderers["gallery"] = Renderer()
     pio.renderers.default = "gallery"
 

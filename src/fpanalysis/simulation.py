@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple
 
-import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -114,6 +113,8 @@ def _held(
     u: jax.Array,
 ) -> jax.Array:
     """Return the state of a continuous-time system after the input `u` was held for `dt`."""
+    import diffrax  # a tenth of the package's import time, and for continuous time only
+
     alive = jnp.all(jnp.isfinite(x))
 
     # Trials advance together: one that has blown up must rest, or it would use up all steps every time.

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from scipy.optimize import minimize
 
 from fpanalysis.vector_field import VectorField, float64
 
@@ -84,6 +83,8 @@ def find_slow_points(
 
 
 def _minimise(field: VectorField, start: np.ndarray, u: np.ndarray) -> np.ndarray:
+    from scipy.optimize import minimize  # a sixth of the package's import time, and seldom needed
+
     def value(x: np.ndarray) -> tuple[float, np.ndarray]:
         q, gradient = _q(field, x, u)
         return float(q), np.asarray(gradient)

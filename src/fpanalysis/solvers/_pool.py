@@ -63,10 +63,10 @@ class Ends:
     failed: np.ndarray
 
 
-def batch_size(n_state: int, n_starts: int) -> int:
-    """Return how many starts are in flight: their Jacobians fit a cache, and few sizes are compiled."""
+def batch_size(n_state: int) -> int:
+    """Return how many starts are in flight: their Jacobians fit a cache, and one size is compiled."""
     fitting = BATCH_BYTES // (8 * n_state**2)
-    return int(np.clip(2 ** int(np.log2(max(fitting, 1))), 4, min(256, 2 ** int(np.ceil(np.log2(n_starts))) + 3)))
+    return int(np.clip(2 ** int(np.log2(max(fitting, 1))), 4, 256))
 
 
 @eqx.filter_jit
@@ -125,7 +125,7 @@ class _Pool:
     ) -> None:
         self.field, self.starts, self.tol, self.retire = field, starts, tol, retire
         n_conditions, n_candidates, n = starts.x.shape
-        size = batch_size(n, n_conditions * n_candidates)
+        size = batch_size(n)
         self.queue, self.next = _queue(n_conditions, n_candidates), 0
         self.left = np.full(n_conditions, n_candidates)
         self.ends = Ends(known, np.full(starts.x.shape, np.nan), np.zeros((n_conditions, n_candidates), bool))
