@@ -1,6 +1,7 @@
 """Recurrent cells: the conventions by which a cell becomes a vector field, and those Equinox lacks."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -12,7 +13,7 @@ from fpanalysis.labels import Layout, layout_of
 class CellStep(eqx.Module):
     """A cell, called the other way round: `(state, input)` instead of `(input, state)`."""
 
-    cell: Callable
+    cell: Any
 
     def __call__(self, state: PyTree, u: Float[Array, " input"]) -> PyTree:
         """Return the cell's next state."""

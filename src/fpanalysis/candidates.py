@@ -16,11 +16,12 @@ N_SAMPLES = 32
 NOISE = 1.0
 NOISE_BETWEEN = 0.3
 BOUND = 1e6
+HUGE = 1e150  # the square of a larger number can overflow
 
 
 def spread_of(x: np.ndarray) -> float:
     """Return the root-mean-square spread of states `(n, state)`; their size, or 1, where they coincide."""
-    x = x[np.all(np.isfinite(x), axis=1)]
+    x = x[np.all(np.abs(x) < HUGE, axis=1)]
     if len(x) == 0:
         return 1.0
     spread = float(np.sqrt(np.mean(np.var(x, axis=0))))
@@ -33,7 +34,7 @@ def longest_step(x: np.ndarray) -> float:
 
     Farther out a network can saturate until everything looks like a fixed point.
     """
-    finite = x[np.all(np.isfinite(x), axis=1)]
+    finite = x[np.all(np.abs(x) < HUGE, axis=1)]
     size = float(np.sqrt(np.mean(finite**2))) if len(finite) else 0.0
     return max(0.5 * math.sqrt(x.shape[1]) * max(spread_of(x), size), 1.0)
 
@@ -52,8 +53,8 @@ def visited(field: VectorField, u: np.ndarray, n: int, seed: int) -> np.ndarray:
         seed: decides all randomness.
 
     Returns:
-        States `(condition, n, state)`. What leaves the finite numbers, or grows beyond all bounds, is left
-        out where anything else remains.
+        States `(condition, n, state)`. Of what grows beyond all bounds, only the states that lie no farther
+        out than the others are there.
     """
     rng = np.random.default_rng(seed)
     n_paths = int(np.clip(2 ** math.ceil(math.log2(max(n / 4, 1))), 16, N_TRAJECTORIES))
@@ -63,8 +64,9 @@ def visited(field: VectorField, u: np.ndarray, n: int, seed: int) -> np.ndarray:
         field = float64(field)
         for c, condition in enumerate(u):
             drive = _drive(len(starts), condition, rng)
-            paths = np.asarray(_paths(field, starts, drive, _step_size(field, starts, condition)))
-            out[c] = _draw(paths.reshape(-1, starts.shape[1]), starts, n, rng)
+            step = jnp.asarray(_step_size(field, starts, condition))
+            paths = np.asarray(_paths(field, jnp.asarray(starts), jnp.asarray(drive), step))
+            out[c] = _draw(paths, starts, n, rng)
     return out
 
 
@@ -79,11 +81,23 @@ def _drive(n_paths: int, u: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return u + pulses
 
 
-def _draw(states: np.ndarray, starts: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    usable = states[np.all(np.abs(states) < BOUND, axis=1)]
-    usable = usable if len(usable) else starts
+def _draw(paths: np.ndarray, starts: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    usable = _usable(paths, starts)
     chosen = usable[rng.choice(len(usable), n, replace=n > len(usable))]
     return chosen + NOISE * spread_of(usable) * rng.standard_normal(chosen.shape)
+
+
+def _usable(paths: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Return the states `(n, state)` of paths `(path, time, state)` from which to draw.
+
+    A path that leaves for infinity counts only as far as the others go: its last states before the end are
+    so large that they would set the spread, and the noise, of everything.
+    """
+    size = np.max(np.abs(paths), axis=-1)
+    stays = np.all(size < BOUND, axis=1)
+    bound = max(np.max(size[stays], initial=0.0), np.max(np.abs(starts)))
+    usable = paths[size <= bound]
+    return usable if len(usable) else starts
 
 
 def between(points: np.ndarray, spread: float, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -101,7 +115,7 @@ def _step_size(field: VectorField, starts: np.ndarray, u: np.ndarray) -> float:
     """Return a step in time at which a Runge–Kutta method follows the field (1 in discrete time)."""
     if field.time_domain == "discrete":
         return 1.0
-    speed = float(_largest_jacobian(field, starts[:16], u))
+    speed = float(_largest_jacobian(field, jnp.asarray(starts[:16]), jnp.asarray(u)))
     return 0.5 / speed if np.isfinite(speed) and speed > 0 else 1.0
 
 
@@ -113,7 +127,7 @@ def _largest_jacobian(field: VectorField, x: Float[Array, "n state"], u: Float[A
 
 @eqx.filter_jit
 def _paths(
-    field: VectorField, starts: Float[Array, "path state"], u: Float[Array, "path step input"], step: float
+    field: VectorField, starts: Float[Array, "path state"], u: Float[Array, "path step input"], step: Array
 ) -> Float[Array, "path time state"]:
     times = np.unique(np.round(np.geomspace(1, N_STEPS, N_SAMPLES)).astype(int)) - 1
 

@@ -9,15 +9,12 @@ import xarray as xr
 
 from fpanalysis._messages import listed, nearest
 
-RESERVED = (
-    "fixed_point",
-    "state",
-    "state_out",
-    "input",
-    "output",
-    "mode",
-    "candidate",
-    "time",
+# Names that a result uses itself: its dims, what `to_long` adds, and its variables.
+RESERVED = frozenset(
+    "fixed_point state state_out input output mode candidate time rank point "
+    "x kind is_fixed n_fixed_points n_slow_points residual q n_hits coverage n_candidates n_failed status y u "
+    "jacobian input_jacobian output_jacobian eigenvalue right_eigenvector left_eigenvector "
+    "eigenvalue_condition is_defective time_constant frequency is_stable n_unstable".split()
 )
 
 
@@ -77,14 +74,37 @@ def make_conditions(names: tuple[str, ...], goal: Any, inputs: Any) -> Condition
         array = _from_mapping(names, value, argument)
     else:
         array = _from_array(names, value, argument)
+    array = array.drop_vars([name for name, coord in array.coords.items() if coord.ndim == 0])
+    _check_dims(array, argument)
     array = array.transpose(..., "input").astype(float)
     if not np.all(np.isfinite(array.values)):
-        raise ValueError(f"{argument}: expected finite numbers, got {int((~np.isfinite(array)).sum())} that are not")
+        raise ValueError(
+            f"{argument}: expected finite numbers, got {int((~np.isfinite(array)).sum())} that are not"
+        )
     template = array.isel(input=0, drop=True) if len(names) else array.sum("input")
     for dim in template.dims:
         if dim not in template.coords:
             template = template.assign_coords({dim: np.arange(template.sizes[dim])})
-    return Conditions(array.values.reshape(-1, len(names)), template)
+    if template.size == 0:
+        raise ValueError(f"{argument}: expected at least one condition, got shape {dict(template.sizes)}")
+    return Conditions(array.values.reshape(template.size, len(names)), template)
+
+
+def _check_dims(array: xr.DataArray, argument: str) -> None:
+    """Raise `ValueError` where a result could not hold the dims and coordinates of the conditions."""
+    names = {*array.dims, *array.coords} - {"input"}
+    if reserved := sorted(map(str, names & RESERVED)):
+        raise ValueError(
+            f"{argument}: {listed(reserved)} cannot name a dim or coordinate of the conditions, because a "
+            "result uses the name itself; rename it"
+        )
+    if unnamed := [name for name in names if not isinstance(name, str)]:
+        raise ValueError(f"{argument}: expected dims with text for names, got {unnamed}")
+    if several := [name for name in array.indexes if array.indexes[name].nlevels > 1]:
+        raise ValueError(
+            f"{argument}: {listed(several)} belong to a MultiIndex, which a file cannot hold; call reset_index "
+            "or unstack first"
+        )
 
 
 def spread_candidates(candidates: Any, names: tuple[str, ...], conditions: Conditions) -> np.ndarray:
@@ -99,30 +119,37 @@ def spread_candidates(candidates: Any, names: tuple[str, ...], conditions: Condi
     Raises:
         ValueError: shapes, names or dims do not fit, or there is no candidate.
     """
-    if not isinstance(candidates, xr.DataArray):
+    if isinstance(candidates, xr.DataArray):
+        _numbers(candidates.values, "candidates")
+    else:
         candidates = xr.DataArray(_numbers(candidates, "candidates"))
         if candidates.ndim != 2 or candidates.shape[1] != len(names):
             raise ValueError(
-                f"candidates: expected shape (candidate, {len(names)}), one state a row, got {candidates.shape}"
+                f"candidates: expected shape (candidate, {len(names)}), one state a row, "
+                f"got {candidates.shape}"
             )
         candidates = candidates.rename(dict(zip(candidates.dims, ("candidate", "state"), strict=True)))
     allowed = {"candidate", "state", *conditions.dims}
     if not {"candidate", "state"} <= set(candidates.dims) <= allowed:
         raise ValueError(
-            f"candidates: expected the dims 'candidate', 'state' and any of {listed(conditions.dims) or 'none'}, "
-            f"got {candidates.dims}"
+            "candidates: expected the dims 'candidate', 'state' and any of the conditions' "
+            f"({listed(conditions.dims) or 'none'}), got {candidates.dims}"
         )
     if candidates.sizes["candidate"] == 0:
         raise ValueError("candidates: expected at least one state to start from, got none")
     if candidates.sizes["state"] != len(names):
-        raise ValueError(f"candidates: expected {len(names)} entries a state, got {candidates.sizes['state']}")
+        raise ValueError(
+            f"candidates: expected {len(names)} entries a state, got {candidates.sizes['state']}"
+        )
     if "state" in candidates.coords:
         given = [str(name) for name in candidates["state"].values]
         if set(given) != set(names):
             raise ValueError(f"candidates: expected the state entries {listed(names)}, got {listed(given)}")
         candidates = candidates.assign_coords(state=given).sel(state=list(names))
     try:
-        candidates, _ = xr.align(candidates.drop_vars("state", errors="ignore"), conditions.template, join="exact")
+        candidates, _ = xr.align(
+            candidates.drop_vars("state", errors="ignore"), conditions.template, join="exact"
+        )
     except ValueError as error:
         raise ValueError(f"candidates: their coordinates are not those of the conditions ({error})") from None
     full = {dim: conditions.template.sizes[dim] for dim in conditions.dims}
@@ -133,12 +160,9 @@ def spread_candidates(candidates: Any, names: tuple[str, ...], conditions: Condi
 
 
 def _from_dataarray(names: tuple[str, ...], value: xr.DataArray, argument: str) -> xr.DataArray:
+    _numbers(value.values, argument)
     if "input" not in value.dims:
         raise ValueError(f"{argument}: expected a DataArray with a dim 'input', got dims {tuple(value.dims)}")
-    if reserved := [dim for dim in value.dims if dim in RESERVED and dim != "input"]:
-        raise ValueError(f"{argument}: dims {listed(reserved)} have a meaning of their own; rename them")
-    if 0 in value.shape and value.sizes["input"] == len(names) != 0:
-        raise ValueError(f"{argument}: expected at least one condition, got shape {dict(value.sizes)}")
     if "input" in value.coords:
         given = [str(name) for name in value["input"].values]
         _check_names(given, names, argument)
@@ -152,8 +176,7 @@ def _from_dataarray(names: tuple[str, ...], value: xr.DataArray, argument: str) 
             f"got {value.sizes['input']}"
         )
     extra = [name for name, coord in value.coords.items() if "input" in coord.dims]
-    value = value.drop_vars(extra)
-    return value.drop_vars([name for name, coord in value.coords.items() if coord.ndim == 0])
+    return value.drop_vars(extra)
 
 
 def _from_mapping(names: tuple[str, ...], value: Mapping, argument: str) -> xr.DataArray:
@@ -162,14 +185,17 @@ def _from_mapping(names: tuple[str, ...], value: Mapping, argument: str) -> xr.D
     parts: dict[str, xr.DataArray] = {}
     for name, entry in given.items():
         if name not in names and name not in blocks:
-            _check_names([name], (*names, *sorted(blocks)), argument)
+            _check_names([name], (*names, *sorted(blocks - set(names))), argument)
         members = [name] if name in names else [n for n in names if n.split("[")[0] == name]
         for member, part in zip(members, _split(entry, len(members), name, argument), strict=True):
             if member in parts:
                 raise ValueError(f"{argument}: {member!r} is given twice")
             parts[member] = part
     zeros = xr.DataArray(0.0)
-    aligned = xr.broadcast(*xr.align(*(parts.get(name, zeros) for name in names), join="exact"))
+    try:
+        aligned = xr.broadcast(*xr.align(*(parts.get(name, zeros) for name in names), join="exact"))
+    except ValueError as error:
+        raise ValueError(f"{argument}: the coordinates of its DataArrays do not agree ({error})") from None
     index = xr.DataArray(list(names), dims="input", name="input")
     return xr.concat(aligned, dim=index, coords="minimal", compat="override").drop_vars("input")
 
@@ -178,8 +204,7 @@ def _split(entry: Any, n: int, name: str, argument: str) -> list[xr.DataArray]:
     """Return one DataArray per member of a block."""
     if isinstance(entry, xr.DataArray):
         if n == 1 and "input" not in entry.dims:
-            if reserved := [dim for dim in entry.dims if dim in RESERVED]:
-                raise ValueError(f"{argument}: dims {listed(reserved)} have a meaning of their own; rename them")
+            _numbers(entry.values, f"{argument}[{name!r}]")
             return [entry]
         entry = entry.values
     array = _numbers(entry, f"{argument}[{name!r}]")
@@ -194,7 +219,9 @@ def _split(entry: Any, n: int, name: str, argument: str) -> list[xr.DataArray]:
 
 
 def _from_array(names: tuple[str, ...], value: Any, argument: str) -> xr.DataArray:
-    array = _numbers(value, argument)
+    array = _numbers(value, argument, "numbers, a mapping from input names or a DataArray")
+    if array.ndim == 0 and len(names) == 1:
+        array = array[None]
     if array.shape != (len(names),):
         hint = ""
         if array.ndim == 2 and array.shape[-1] == len(names):
@@ -206,20 +233,22 @@ def _from_array(names: tuple[str, ...], value: Any, argument: str) -> xr.DataArr
     return xr.DataArray(array, dims="input")
 
 
-def _numbers(value: Any, argument: str) -> np.ndarray:
+def _numbers(value: Any, argument: str, expected: str = "numbers") -> np.ndarray:
     try:
-        return np.asarray(value, float)
+        array = np.asarray(value)
+        if array.dtype.kind not in "biufO":  # NumPy would read text as numbers, and drop imaginary parts
+            raise TypeError
+        return np.asarray(array, float)
     except (TypeError, ValueError):
-        raise TypeError(
-            f"{argument}: expected numbers, a mapping from input names or a DataArray, got {value!r}"
-        ) from None
+        raise TypeError(f"{argument}: expected {expected}, got {value!r}") from None
 
 
 def _check_names(given: list[str], names: tuple[str, ...], argument: str) -> None:
     for name in given:
         if name not in names:
             raise ValueError(
-                f"{argument}: the model has no input {name!r}{nearest(name, names)}; it has {listed(names) or 'none'}"
+                f"{argument}: the model has no input {name!r}{nearest(name, names)}; "
+                f"it has {listed(names) or 'none'}"
             )
     if len(set(given)) != len(given):
         raise ValueError(f"{argument}: an input is named twice in {given}")

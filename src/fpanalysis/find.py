@@ -16,7 +16,7 @@ from fpanalysis.linearization import jacobians
 from fpanalysis.search import Search, search_drawn, search_given
 from fpanalysis.slow import BUDGET, find_slow_points
 from fpanalysis.solvers import AnySolver, DampedNewton
-from fpanalysis.vector_field import VectorField, check_finite, vector_field
+from fpanalysis.vector_field import VectorField, as_vector_field, check_finite
 from fpanalysis.verify import TOLERANCE, allowed, residuals
 
 MEMORY_LIMIT = 4 * 2**30
@@ -44,7 +44,7 @@ def find_fixed_points(
     saddles as well as stable points.
 
     Args:
-        model: a `VectorField`, or an Equinox cell.
+        model: a `VectorField`, or an Equinox cell; a function becomes one with `vector_field(f, state=…)`.
         goal: the constant input: nothing (zeros), an array `(input,)`, a mapping from input names to
             numbers or DataArrays (inputs not named are zero), or a DataArray with a dim `input` and any
             other named dims, each of which becomes a dim of the result.
@@ -92,10 +92,11 @@ def find_fixed_points(
         >>> int(ds.n_fixed_points), int(ds.is_stable.sum())
         (27, 8)
     """
-    field = vector_field(model)
+    field = as_vector_field(model)
     conditions = make_conditions(field.inputs, goal, inputs)
     solver = DampedNewton() if solver is None else solver
-    _check(solver, n_candidates, spectra, tol, seed)
+    _check(solver, n_candidates, spectra, tol, seed, memory_limit)
+    n_candidates, tol, seed = int(n_candidates), float(tol), int(seed)
     check_finite(field)
     given = None if candidates is None else spread_candidates(candidates, field.state, conditions)
     n_candidates = n_candidates if given is None else given.shape[1]
@@ -115,12 +116,12 @@ def find_fixed_points(
     _warn_if_empty(ds, conditions)
     if not spectra:
         return ds
-    spectra = _affordable(field, ds, spectra, memory_limit)
+    kept = _affordable(field, ds, spectra, memory_limit)
     with progress_bar(int((ds["kind"] > 0).sum()), "spectra", progress) as done:
-        return add_spectra(field, ds, spectra, done)
+        return add_spectra(field, ds, kept, done)
 
 
-def _check(solver: Any, n_candidates: Any, spectra: Any, tol: Any, seed: Any) -> None:
+def _check(solver: Any, n_candidates: Any, spectra: Any, tol: Any, seed: Any, memory_limit: Any) -> None:
     if not isinstance(solver, AnySolver):
         raise TypeError(
             "solver: expected an Optimistix root finder or least-squares solver, such as "
@@ -128,13 +129,15 @@ def _check(solver: Any, n_candidates: Any, spectra: Any, tol: Any, seed: Any) ->
         )
     if isinstance(n_candidates, bool) or not isinstance(n_candidates, int | np.integer) or n_candidates < 1:
         raise ValueError(f"n_candidates: expected a whole number of at least 1, got {n_candidates!r}")
-    if spectra not in ("full", "values", False):
+    if not isinstance(spectra, str | bool) or spectra not in ("full", "values", False):
         hint = nearest(str(spectra), ("full", "values"))
         raise ValueError(f"spectra: expected 'full', 'values' or False, got {spectra!r}{hint}")
-    if not (isinstance(tol, int | float) and 0 < tol < 1):
+    if not (isinstance(tol, int | float | np.number) and 0 < tol < 1):
         raise ValueError(f"tol: expected a number between 0 and 1, got {tol!r}")
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise ValueError(f"seed: expected a whole number of at least 0, got {seed!r}")
+    if not (isinstance(memory_limit, int | float | np.number) and memory_limit >= 0):
+        raise ValueError(f"memory_limit: expected a number of bytes, got {memory_limit!r}")
 
 
 def _verified(field: VectorField, conditions: Conditions, found: Search, tol: float) -> list[Points]:

@@ -80,7 +80,7 @@ def vector_layout(names: Sequence[str]) -> Layout:
     return Layout(treedef, ((len(names),),), tuple(names))
 
 
-def names_from(given: int | Sequence[str] | None, block: str, argument: str) -> tuple[str, ...]:
+def names_from(given: Any, block: str, argument: str) -> tuple[str, ...]:
     """Return names for the entries of a vector, from a count (`block[0]`, …), from names, or none."""
     if given is None:
         return ()
@@ -88,8 +88,9 @@ def names_from(given: int | Sequence[str] | None, block: str, argument: str) -> 
         if given < 0:
             raise ValueError(f"{argument}: expected a number of entries of at least 0, got {given}")
         return tuple(entry_names(block, (int(given),)))
-    if isinstance(given, str) or not all(isinstance(name, str) for name in given):
+    names = tuple(given) if isinstance(given, list | tuple) else (given,)
+    if not all(isinstance(name, str) for name in names) or isinstance(given, str):
         raise TypeError(f"{argument}: expected a number or a sequence of names, got {given!r}")
-    if len(set(given)) != len(given):
-        raise ValueError(f"{argument}: names must differ, got {list(given)}")
-    return tuple(given)
+    if len(set(names)) != len(names):
+        raise ValueError(f"{argument}: names must differ, got {list(names)}")
+    return names

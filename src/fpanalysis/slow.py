@@ -69,7 +69,9 @@ def find_slow_points(
         return points, np.zeros(0, int)
     with jax.enable_x64(True):
         field = float64(field)
-        order = np.argsort(np.asarray(_qs(field, starts, u)), kind="stable")[:BUDGET]
+        order = np.argsort(np.asarray(_qs(field, jnp.asarray(starts), jnp.asarray(u))), kind="stable")[
+            :BUDGET
+        ]
         for start in starts[order]:
             x = _minimise(field, start, u)
             progress(1)
@@ -86,21 +88,22 @@ def _minimise(field: VectorField, start: np.ndarray, u: np.ndarray) -> np.ndarra
     from scipy.optimize import minimize  # a sixth of the package's import time, and seldom needed
 
     def value(x: np.ndarray) -> tuple[float, np.ndarray]:
-        q, gradient = _q(field, x, u)
+        q, gradient = _q(field, jnp.asarray(x), jnp.asarray(u))
         return float(q), np.asarray(gradient)
 
     def hessian(x: np.ndarray) -> np.ndarray:
-        return np.asarray(_q_hessian(field, x, u))
+        return np.asarray(_q_hessian(field, jnp.asarray(x), jnp.asarray(u)))
 
     options = {"gtol": 1e-15, "maxiter": MAX_STEPS}
     return minimize(value, start, jac=True, hess=hessian, method="trust-exact", options=options).x
 
 
 def _is_slow(field: VectorField, x: np.ndarray, u: np.ndarray, spread: float) -> bool:
-    q, gradient = map(np.asarray, _q(field, x, u))
+    q, gradient = map(np.asarray, _q(field, jnp.asarray(x), jnp.asarray(u)))
     if not np.isfinite(q) or np.sqrt(2 * q / len(x)) > MOVE * spread:
         return False
-    curvature = np.linalg.eigvalsh(np.asarray(_q_hessian(field, x, u)))
+    hessian = _q_hessian(field, jnp.asarray(x), jnp.asarray(u))
+    curvature = np.linalg.eigvalsh(np.asarray(hessian))
     flat = np.linalg.norm(gradient) <= GRADIENT * np.sqrt(2 * q * max(curvature[-1], 0.0))
     return bool(flat and curvature[0] >= -CURVATURE * curvature[-1])
 

@@ -55,9 +55,11 @@ class VectorField(eqx.Module):
                 f"f: it must return a state like the one it is given, {_shapes(expected)}, got {_shapes(got)}"
             )
         if self.readout is not None:
-            y = eqx.filter_eval_shape(lambda x: self.readout(self.state_layout.unflatten(x)), x)
+            y = eqx.filter_eval_shape(self.output, x)
             if getattr(y, "shape", None) != (len(self.outputs),):
-                raise ValueError(f"readout: expected a vector of {len(self.outputs)} outputs, got {_shapes(y)}")
+                raise ValueError(
+                    f"readout: expected a vector of {len(self.outputs)} outputs, got {_shapes(y)}"
+                )
 
     @property
     def state(self) -> tuple[str, ...]:
@@ -128,14 +130,42 @@ def vector_field(
     if not callable(f):
         raise TypeError(f"f: expected an Equinox cell or a function f(x, u), got {type(f).__name__}")
     is_cell = isinstance(f, eqx.Module)
+    function = _as_step(f)
     layout = _layout(f, state, is_cell)
-    input_names = names_from(cell_inputs(f) if inputs is None and is_cell else inputs, "input", "inputs")
-    function = CellStep(f) if is_cell else f
+    inputs = cell_inputs(f) if inputs is None else inputs
+    input_names = names_from(inputs, "input", "inputs")
     read = None if readout is None else _Readout(readout, hidden_state(f))
-    output_names = names_from(_count_outputs(read, layout) if outputs is None else outputs, "output", "outputs")
+    outputs = _count_outputs(read, layout) if outputs is None else outputs
+    output_names = names_from(outputs, "output", "outputs")
     return VectorField(
         function, read, layout, input_names, output_names, time_domain, None if dt is None else float(dt)
     )
+
+
+def _as_step(f: Callable) -> Callable:
+    return CellStep(f) if isinstance(f, eqx.Module) else f
+
+
+def as_vector_field(model: VectorField | Callable) -> VectorField:
+    """Return what was given as a `model`, a vector field or an Equinox cell, as a vector field.
+
+    Raises:
+        TypeError: it is neither.
+        ValueError: the cell does not say its size.
+    """
+    if isinstance(model, VectorField):
+        return model
+    if not isinstance(model, eqx.Module):
+        what = "a function" if callable(model) else f"{type(model).__name__} {model!r}"
+        hint = "; wrap it first: vector_field(f, state=...)" if callable(model) else ""
+        raise TypeError(f"model: expected a VectorField or an Equinox cell, got {what}{hint}")
+    try:
+        return vector_field(model)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"model: {type(model).__name__} is no recurrent cell that can be used as it is; wrap it first: "
+            f"vector_field(cell, state=..., inputs=...) ({error})"
+        ) from error
 
 
 class _Readout(eqx.Module):

@@ -2,6 +2,7 @@
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -49,5 +50,5 @@ def residuals(field: VectorField, x: np.ndarray, u: np.ndarray) -> tuple[np.ndar
         `F(x, u) − x` (continuous: `F(x, u)`), `(n, state)`, and the readout, `(n, output)`; float64.
     """
     with jax.enable_x64(True):
-        f, y = _residuals(float64(field), np.asarray(x, float), np.asarray(u, float))
+        f, y = _residuals(float64(field), jnp.asarray(x, float), jnp.asarray(u, float))
         return np.asarray(f), np.asarray(y)

@@ -70,7 +70,7 @@ def directions(batch: Evaluation, rows: np.ndarray, cap: np.ndarray) -> np.ndarr
         if not length[k] * norm <= AMPLIFICATION * np.linalg.norm(f[rows[k]]):
             out[k] = _damped(f[rows[k]], jacobian[rows[k]])
             length[k] = np.linalg.norm(out[k])
-    return out * np.minimum(1.0, cap / np.maximum(length, np.finfo(float).tiny))[:, None]
+    return out * (cap / np.maximum(length, cap))[:, None]
 
 
 def _suspicious(length: np.ndarray, f: np.ndarray) -> np.ndarray:

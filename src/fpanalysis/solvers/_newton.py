@@ -19,18 +19,32 @@ SHORTEST_LIMIT = 2
 
 
 class Evaluation(NamedTuple):
-    """A state with the function's value and Jacobian there, and which fraction of the step led to it."""
+    """States with the function's values and Jacobians there, and which fraction of the step led to each.
 
-    x: Float[Array, " state"]
-    f: Float[Array, " state"]
-    jacobian: Float[Array, "state_out state"]
-    q: Float[Array, ""]
-    fraction: Float[Array, ""]
+    Args:
+        x: states, `(batch, state)`; like the rest a JAX array on the device, a NumPy array on the host.
+        f: values, `(batch, state)`.
+        jacobian: `(batch, state_out, state)`.
+        q: half the squared norms of the values, `(batch,)`.
+        fraction: how much of the Newton direction was gone, `(batch,)`.
+    """
+
+    x: Any
+    f: Any
+    jacobian: Any
+    q: Any
+    fraction: Any
 
 
 class Stall(NamedTuple):
-    """How a solve progresses: `q` at the last mark, steps since then, how often it fell short, and how
-    many steps in a row found nothing better than the shortest fraction."""
+    """How a solve progresses.
+
+    Args:
+        mark: `q` at the last mark.
+        age: steps since then.
+        shortfalls: how often `q` was not cut enough from mark to mark.
+        shortest: how many steps in a row found nothing better than the shortest fraction.
+    """
 
     mark: Any
     age: Any
@@ -80,8 +94,8 @@ def has_stalled(stall: Stall) -> Any:
     return (stall.shortfalls >= SHORTFALL_LIMIT) | (stall.shortest >= SHORTEST_LIMIT)
 
 
-def jacobian_norm(jacobian: Float[Array, "... state_out state"]) -> Any:
-    """Return the Jacobian's ∞-norm, its largest absolute row sum."""
+def jacobian_norm(jacobian: Any) -> Any:
+    """Return the ∞-norm, the largest absolute row sum, of matrices `(..., state_out, state)`."""
     return abs(jacobian).sum(axis=-1).max(axis=-1)
 
 
@@ -122,7 +136,8 @@ class DampedNewton(optx.AbstractRootFinder):
 
     Each step solves `J δ = −f` by LU, shortens `δ` to at most `cap`, and goes that fraction of it (1, ½, ⅛
     or 1/64) that makes `½‖f‖²` smallest. It gives up early: when `½‖f‖²` was not cut five-fold in three
-    steps, three times, or when the shortest fraction was the best twice in a row. Near-singular Jacobians fall back to a damped least-squares step.
+    steps, three times, or when the shortest fraction was the best twice in a row. Near-singular Jacobians
+    fall back to a damped least-squares step.
 
     `find_fixed_points` runs it over many starts with LAPACK, work going only into starts that have not
     ended; as an Optimistix solver it can also be passed to `optimistix.root_find`, for one flat vector.
@@ -178,7 +193,9 @@ class DampedNewton(optx.AbstractRootFinder):
         done = self.norm(state.f) <= self.atol + self.rtol * self.norm(y)
         finite = jnp.all(jnp.isfinite(state.f))
         stalled = has_stalled(state.stall)
-        result = optx.RESULTS.where(stalled & ~done, optx.RESULTS.nonlinear_divergence, optx.RESULTS.successful)
+        result = optx.RESULTS.where(
+            stalled & ~done, optx.RESULTS.nonlinear_divergence, optx.RESULTS.successful
+        )
         result = optx.RESULTS.where(finite, result, optx.RESULTS.nonfinite)
         return done | stalled | ~finite, result
 
@@ -188,5 +205,3 @@ class DampedNewton(optx.AbstractRootFinder):
         """Return the point as it is."""
         del fn, args, options, tags, state, result
         return y, aux, {}
-
-

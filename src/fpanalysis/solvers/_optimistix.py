@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optimistix as optx
 from jaxtyping import Array, Bool, Float
@@ -50,7 +51,9 @@ def run_solver(
         for first in range(0, len(starts), CHUNK):
             # The last chunk is filled up with repetitions: one shape, one compilation.
             rows = np.arange(first, first + CHUNK).clip(max=len(starts) - 1)
-            value, success = map(np.asarray, _root_finds(field, solver, starts[rows], inputs[rows]))
+            value, success = map(
+                np.asarray, _root_finds(field, solver, jnp.asarray(starts[rows]), jnp.asarray(inputs[rows]))
+            )
             out[rows[success]] = value[success]
             progress(min(CHUNK, len(starts) - first))
     return out.reshape(x.shape)

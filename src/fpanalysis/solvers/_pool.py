@@ -142,11 +142,16 @@ class _Pool:
         """Advance every start in flight by one step; return how many have ended."""
         fresh = self._refill()
         before = _Before(self.x, self.f, np.where(fresh, np.inf, self.residual))
-        batch = _advance(self.field, self.x, self.direction, self.starts.u[self.condition])
+        u = jnp.asarray(self.starts.u[self.condition])
+        batch = _advance(self.field, jnp.asarray(self.x), jnp.asarray(self.direction), u)
         batch = Evaluation(*map(np.asarray, batch))
         self.x, self.f, self.residual = batch.x, batch.f, np.max(np.abs(batch.f), axis=1)
         self._count_steps(batch, fresh)
-        ended = self._retire_certain(batch, before, fresh) + self._end_fixed(batch, before) + self._end_lost(batch)
+        ended = (
+            self._retire_certain(batch, before, fresh)
+            + self._end_fixed(batch, before)
+            + self._end_lost(batch)
+        )
         self.direction = np.zeros_like(batch.x)
         live = np.flatnonzero(self.start >= 0)
         if len(live):
@@ -186,9 +191,10 @@ class _Pool:
         known, live = self.ends.known, self.start >= 0
         done = []
         for i in np.flatnonzero(live & self._is_fixed(batch)):
-            x, f, condition = batch.x[i], batch.f[i], self.condition[i]
-            (k,), (distance,) = known.nearest(x[None], self.condition[i : i + 1])
-            if not known.same(x, f, k, distance):
+            x, f, condition = batch.x[i], batch.f[i], int(self.condition[i])
+            nearest, distance = known.nearest(x[None], self.condition[i : i + 1])
+            k = int(nearest[0])
+            if not known.same(x, f, k, float(distance[0])):
                 if self.residual[i] < 0.5 * before.residual[i] and self.steps[i] < MAX_STEPS:
                     continue
                 if before.residual[i] < self.residual[i]:
