@@ -80,8 +80,8 @@ def check(points: np.ndarray, move: Step, u: np.ndarray, spread: float) -> Check
 def rounding(points: np.ndarray, cell: str, weights: Weights, u: np.ndarray) -> float:
     """Return the residual that rounding alone makes: the error of one step in float64, and of storing `x`.
 
-    The error of the step is its distance from the same step in NumPy's `longdouble`, which has eleven more bits
-    on most machines with an x86 processor (elsewhere it may be float64 itself, and the bound too low).
+    The error of the step is its distance from the same step in NumPy's `longdouble`, which has eleven more
+    bits on x86 processors (elsewhere it may be float64 itself, and the bound too low).
     """
     exact = step(cell, weights, np.longdouble)(points.astype(np.longdouble), u.astype(np.longdouble))
     error = np.abs(step(cell, weights)(points, u) - exact) + np.spacing(np.abs(points))

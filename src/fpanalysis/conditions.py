@@ -181,6 +181,8 @@ def _from_dataarray(names: tuple[str, ...], value: xr.DataArray, argument: str) 
 
 def _from_mapping(names: tuple[str, ...], value: Mapping, argument: str) -> xr.DataArray:
     given = {str(name): entry for name, entry in value.items()}
+    if not given:
+        return xr.DataArray(np.zeros(len(names)), dims="input")
     blocks = {name.split("[")[0] for name in names}
     parts: dict[str, xr.DataArray] = {}
     for name, entry in given.items():
@@ -212,8 +214,8 @@ def _split(entry: Any, n: int, name: str, argument: str) -> list[xr.DataArray]:
         return [xr.DataArray(float(array))] * n
     if array.shape != (n,):
         raise ValueError(
-            f"{argument}[{name!r}]: expected a number or {n} of them, got shape {array.shape}; "
-            "to sweep an input, give a DataArray with a named dim"
+            f"{argument}[{name!r}]: expected a number{f' or {n} of them' if n > 1 else ''}, got shape "
+            f"{array.shape}; to sweep an input, give a DataArray with a named dim"
         )
     return [xr.DataArray(float(number)) for number in array]
 
@@ -227,7 +229,7 @@ def _from_array(names: tuple[str, ...], value: Any, argument: str) -> xr.DataArr
         if array.ndim == 2 and array.shape[-1] == len(names):
             hint = "; for several conditions give a DataArray with a named dim beside 'input'"
         raise ValueError(
-            f"{argument}: expected shape ({len(names)},), one number an input ({listed(names)}), "
+            f"{argument}: expected shape ({len(names)},), one number an input ({listed(names) or 'there is none'}), "
             f"got {array.shape}{hint}"
         )
     return xr.DataArray(array, dims="input")

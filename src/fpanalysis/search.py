@@ -89,7 +89,20 @@ def _draw_between(
 
 
 def _scales(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return np.array([spread_of(states) for states in x]), np.array([longest_step(states) for states in x])
+    """Return the spread of every condition's candidates, and the longest step, `(condition,)` each.
+
+    Both are those of the distinct candidates in a fixed order: repeated or permuted, they are the same.
+    """
+    shared = len(x) > 1 and x.strides[0] == 0  # one array of candidates, seen from every condition
+    sets = [_distinct(states) for states in (x[:1] if shared else x)]
+    scales = np.array([(spread_of(states), longest_step(states)) for states in sets])
+    spread, cap = np.broadcast_to(scales, (len(x), 2)).T.copy()
+    return spread, cap
+
+
+def _distinct(states: np.ndarray) -> np.ndarray:
+    rows = sorted({row.tobytes() for row in np.asarray(states, float)})
+    return np.frombuffer(b"".join(rows)).reshape(-1, states.shape[1])
 
 
 def _round(

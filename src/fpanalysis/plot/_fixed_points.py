@@ -38,8 +38,9 @@ from fpanalysis.plot._trajectories import thinned, trajectory_states, with_gaps
 _MOST_OUTPUTS = 6
 # Far enough that axis titles stay inside a figure of 500 pixels, and off the diagonal of the axes, along
 # which the points of symmetric systems would hide one another.
-_EYE = {"x": 2.2, "y": 1.4, "z": 1.08}
-_CENTER = {"x": 0, "y": 0, "z": -0.1}
+_EYE = {"x": 1.9, "y": 1.2, "z": 0.92}
+_CENTER = {"x": 0, "y": 0, "z": -0.13}
+_HEIGHT = 640
 _UNSTABLE_STYLES = (("diamond", VERMILION), ("square", ORANGE), ("square-open", PURPLE), ("x", BLACK))
 
 
@@ -124,7 +125,7 @@ class Canvas:
         if self.n_axes == 3:
             scene = dict(zip(("xaxis", "yaxis", "zaxis"), axes, strict=True))
             self.figure.update_layout(scene=scene, scene_aspectmode="cube" if flat else "auto")
-            self.figure.update_layout(margin={"l": 10, "r": 10})
+            self.figure.update_layout(margin={"l": 10, "r": 10}, height=_HEIGHT)
             self.figure.update_layout(scene_camera={"eye": _EYE, "center": _CENTER})
             return
         self.figure.update_layout(xaxis=axes[0])
