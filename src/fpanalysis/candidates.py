@@ -30,13 +30,14 @@ def spread_of(x: np.ndarray) -> float:
 
 
 def longest_step(x: np.ndarray) -> float:
-    """Return the longest Newton step from states `(n, state)`: half their size in the 2-norm, or 1.
+    """Return the longest Newton step from states `(n, state)`: a quarter of their size in the 2-norm, or 1.
 
-    Farther out a network can saturate until everything looks like a fixed point.
+    Longer steps leave more of the rare saddles out, and farther out a network can saturate until everything
+    looks like a fixed point.
     """
     finite = x[np.all(np.abs(x) < HUGE, axis=1)]
     size = float(np.sqrt(np.mean(finite**2))) if len(finite) else 0.0
-    return max(0.5 * math.sqrt(x.shape[1]) * max(spread_of(x), size), 1.0)
+    return max(0.25 * math.sqrt(x.shape[1]) * max(spread_of(x), size), 1.0)
 
 
 def visited(field: VectorField, u: np.ndarray, n: int, seed: int) -> np.ndarray:

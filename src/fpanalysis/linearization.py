@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from fpanalysis.vector_field import VectorField, float64
 
@@ -76,14 +77,32 @@ def jacobians(field: VectorField, x: np.ndarray, u: np.ndarray) -> Linearization
     return result
 
 
+def state_jacobian(
+    field: VectorField, x: Float[Array, " state"], u: Float[Array, " input"]
+) -> tuple[Float[Array, " state"], Float[Array, "state_out state"]]:
+    """Return `F(x, u)` and its Jacobian ∂F/∂x, inside a transformation of JAX.
+
+    The derivative is taken leaf by leaf of the state and joined afterwards: XLA then writes every block
+    once, which is up to five times faster than the derivative of the flat function (an LSTM's).
+    """
+    layout = field.state_layout
+
+    def leaves(x: Array) -> list[Array]:
+        return layout.treedef.flatten_up_to(field.function(layout.unflatten(x), u))
+
+    basis = jnp.eye(x.size, dtype=x.dtype)
+    values, blocks = jax.vmap(lambda v: jax.jvp(leaves, (x,), (v,)), out_axes=(None, -1))(basis)
+    value = jnp.concatenate([jnp.ravel(leaf) for leaf in values])
+    return value, jnp.concatenate([jnp.reshape(block, (-1, x.size)) for block in blocks])
+
+
 @eqx.filter_jit
 def _chunk(field: VectorField, x: jax.Array, u: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Return the three Jacobians for one chunk of points."""
 
     def at(x: jax.Array, u: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        # State and input in one vector: one pass, and nothing special about a system without inputs.
-        joint = jax.jacfwd(lambda z: field(z[: x.size], z[x.size :]))(jnp.concatenate([x, u]))
-        return joint[:, : x.size], joint[:, x.size :], jax.jacfwd(field.output)(x)
+        by_input = jax.jacfwd(field, argnums=1)(x, u)
+        return state_jacobian(field, x, u)[1], by_input, jax.jacfwd(field.output)(x)
 
     return jax.vmap(at)(x, u)
 
