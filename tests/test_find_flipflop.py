@@ -25,9 +25,13 @@ def found(request):
 def numpy_step(cell: str, x: np.ndarray) -> np.ndarray:
     """Return the next states `(n, state)` under zero input, by PyTorch's formulas."""
     path = files("fpanalysis.datasets") / f"flipflop_{cell}64.safetensors"
-    arrays = {name.removeprefix("rnn."): array.astype(float) for name, array in load_file(str(path)).items()}
-    from_input = arrays["bias_ih_l0"]
-    from_state = x[:, :64] @ arrays["weight_hh_l0"].T + arrays["bias_hh_l0"]
+    arrays = {name.removeprefix("rnn."): array for name, array in load_file(str(path)).items()}
+    from_input, from_state = arrays["bias_ih_l0"], arrays["bias_hh_l0"]
+    if cell != "gru":
+        # Cells with one bias hold the sum in the precision of the file.
+        from_input, from_state = from_input + from_state, 0.0
+    from_input = from_input.astype(float)
+    from_state = x[:, :64] @ arrays["weight_hh_l0"].astype(float).T + from_state
     sigmoid = scipy.special.expit
     if cell == "tanh":
         return np.tanh(from_input + from_state)
