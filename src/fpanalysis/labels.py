@@ -88,9 +88,9 @@ def names_from(given: Any, block: str, argument: str) -> tuple[str, ...]:
         if given < 0:
             raise ValueError(f"{argument}: expected a number of entries of at least 0, got {given}")
         return tuple(entry_names(block, (int(given),)))
-    names = tuple(given) if isinstance(given, list | tuple) else (given,)
-    if not all(isinstance(name, str) for name in names) or isinstance(given, str):
+    if not isinstance(given, list | tuple) or not all(isinstance(name, str) for name in given):
         raise TypeError(f"{argument}: expected a number or a sequence of names, got {given!r}")
+    names = tuple(map(str, given))
     if len(set(names)) != len(names):
         raise ValueError(f"{argument}: names must differ, got {list(names)}")
     return names

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from fpanalysis.vector_field import VectorField, float64
+from fpanalysis.verify import TOLERANCE, allowed
 
 BUDGET = 64
 MAX_STEPS = 200
@@ -69,9 +70,8 @@ def find_slow_points(
         return points, np.zeros(0, int)
     with jax.enable_x64(True):
         field = float64(field)
-        order = np.argsort(np.asarray(_qs(field, jnp.asarray(starts), jnp.asarray(u))), kind="stable")[
-            :BUDGET
-        ]
+        q = np.asarray(_qs(field, jnp.asarray(starts), jnp.asarray(u)))
+        order = np.argsort(q, kind="stable")[: min(BUDGET, np.isfinite(q).sum())]
         for start in starts[order]:
             x = _minimise(field, start, u)
             progress(1)
@@ -88,11 +88,13 @@ def _minimise(field: VectorField, start: np.ndarray, u: np.ndarray) -> np.ndarra
     from scipy.optimize import minimize  # a sixth of the package's import time, and seldom needed
 
     def value(x: np.ndarray) -> tuple[float, np.ndarray]:
-        q, gradient = _q(field, jnp.asarray(x), jnp.asarray(u))
-        return float(q), np.asarray(gradient)
+        q, gradient = map(np.asarray, _q(field, jnp.asarray(x), jnp.asarray(u)))
+        # Where the model gives no numbers the search turns back.
+        return (float(q), gradient) if np.all(np.isfinite(gradient)) else (np.inf, np.zeros_like(x))
 
     def hessian(x: np.ndarray) -> np.ndarray:
-        return np.asarray(_q_hessian(field, jnp.asarray(x), jnp.asarray(u)))
+        curvature = np.asarray(_q_hessian(field, jnp.asarray(x), jnp.asarray(u)))
+        return curvature if np.all(np.isfinite(curvature)) else np.zeros_like(curvature)
 
     options = {"gtol": 1e-15, "maxiter": MAX_STEPS}
     return minimize(value, start, jac=True, hess=hessian, method="trust-exact", options=options).x
@@ -102,8 +104,13 @@ def _is_slow(field: VectorField, x: np.ndarray, u: np.ndarray, spread: float) ->
     q, gradient = map(np.asarray, _q(field, jnp.asarray(x), jnp.asarray(u)))
     if not np.isfinite(q) or np.sqrt(2 * q / len(x)) > MOVE * spread:
         return False
-    hessian = _q_hessian(field, jnp.asarray(x), jnp.asarray(u))
-    curvature = np.linalg.eigvalsh(np.asarray(hessian))
+    hessian = np.asarray(_q_hessian(field, jnp.asarray(x), jnp.asarray(u)))
+    if not np.all(np.isfinite(hessian)):
+        return False
+    curvature = np.linalg.eigvalsh(hessian)
+    steepness = np.sqrt(max(curvature[-1], 0.0))  # near a fixed point, the norm of the Jacobian
+    if np.sqrt(2 * q) <= allowed(x[None], steepness, field.time_domain, TOLERANCE)[0]:
+        return False  # a fixed point that the solver has missed
     flat = np.linalg.norm(gradient) <= GRADIENT * np.sqrt(2 * q * max(curvature[-1], 0.0))
     return bool(flat and curvature[0] >= -CURVATURE * curvature[-1])
 

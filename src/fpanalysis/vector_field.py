@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import equinox as eqx
 import jax
@@ -160,7 +160,7 @@ def as_vector_field(model: VectorField | Callable) -> VectorField:
         hint = "; wrap it first: vector_field(f, state=...)" if callable(model) else ""
         raise TypeError(f"model: expected a VectorField or an Equinox cell, got {what}{hint}")
     try:
-        return vector_field(model)
+        return vector_field(cast(Callable, model))
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"model: {type(model).__name__} is no recurrent cell that can be used as it is; wrap it first: "

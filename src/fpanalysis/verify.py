@@ -23,12 +23,14 @@ def allowed(
         tol: the relative tolerance.
 
     Returns:
-        `tol · max(1, ‖x‖∞)`; in continuous time `tol · max(1, ‖J‖∞ ‖x‖∞)`.
+        `tol · max(1, ‖x‖∞)`; in continuous time `tol · max(1, ‖J‖∞ ‖x‖∞)`; 0 for states that are not finite.
     """
     size = np.max(np.abs(x), axis=-1, initial=0.0)
     if time_domain == "continuous":
-        size = size * jacobian_norm
-    return tol * np.maximum(1.0, size)
+        with np.errstate(invalid="ignore"):  # zero times infinity
+            size = size * jacobian_norm
+    # An infinite residual would be within an infinite tolerance.
+    return np.where(np.isfinite(size), tol * np.maximum(1.0, size), 0.0)
 
 
 @eqx.filter_jit
