@@ -64,9 +64,7 @@ def lorenz() -> fpa.VectorField:
     """Return the Lorenz system at its usual parameters: σ = 10, ρ = 28, β = 8/3."""
 
     def rate(x, u):
-        return jnp.stack(
-            [10.0 * (x[1] - x[0]), x[0] * (28.0 - x[2]) - x[1], x[0] * x[1] - 8.0 / 3.0 * x[2]]
-        )
+        return jnp.stack([10.0 * (x[1] - x[0]), x[0] * (28.0 - x[2]) - x[1], x[0] * x[1] - 8.0 / 3.0 * x[2]])
 
     return fpa.vector_field(rate, state=["x", "y", "z"], time_domain="continuous")
 

@@ -1,5 +1,7 @@
 """Fixed points of systems whose points, derivatives and stability are known some other way."""
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -35,18 +37,23 @@ def test_cubic_map_beside_its_pitchfork(a):
 
 
 def test_a_root_of_higher_order_is_listed_once():
-    """At the pitchfork itself the residual falls as the cube of the distance: many states meet the tolerance."""
+    """At the pitchfork the residual falls as the cube of the distance: many states meet the tolerance."""
     ds = find(cubic(1.0), n_candidates=256)
     assert ds.n_fixed_points == 1
     np.testing.assert_allclose(points(ds), 0.0, atol=1e-6)
 
 
+def magnetization(beta: float) -> Any:
+    """Return the positive root of `m = tanh(β m)`."""
+    return scipy.optimize.brentq(lambda m: np.tanh(beta * m) - m, 0.1, 1.0, xtol=1e-15)
+
+
 def test_hopfield_network_with_two_orthogonal_patterns():
-    """Units at which the patterns agree, and those at which they differ, obey `m = tanh(β m)` by themselves."""
+    """Units where the patterns agree, and units where they differ, each obey `m = tanh(β m)`."""
     beta = 1.7
     patterns = scipy.linalg.hadamard(8)[1:3]
     ds = find(tanh_network(beta / 8 * patterns.T @ patterns), n_candidates=512)
-    m = scipy.optimize.brentq(lambda m: np.tanh(beta * m) - m, 0.1, 1.0, xtol=1e-15)
+    m = magnetization(beta)
     same, differ = (patterns[0] + patterns[1]) / 2, (patterns[0] - patterns[1]) / 2
     expected = [m * (i * same + j * differ) for i in (-1, 0, 1) for j in (-1, 0, 1)]
     assert_same_points(points(ds), expected, atol=1e-12)
@@ -71,7 +78,7 @@ def test_hopfield_network_with_three_patterns_against_brute_force():
     grid = np.stack(np.meshgrid(*[np.linspace(-1, 1, 9)] * 3), axis=-1).reshape(-1, 3)
     expected = brute_force(overlaps, grid)
     assert_same_points(points(ds) @ patterns.T / 8, expected)
-    m = scipy.optimize.brentq(lambda m: np.tanh(beta * m) - m, 0.1, 1.0, xtol=1e-15)
+    m = magnetization(beta)
     stable = points(ds)[ds.is_stable.values]
     for pattern in patterns:
         for sign in (-1, 1):
@@ -80,7 +87,11 @@ def test_hopfield_network_with_three_patterns_against_brute_force():
 
 @pytest.mark.parametrize(
     ("weight", "bias"),
-    [([[2.5, -1.2], [0.8, 2.2]], [0.1, -0.3]), ([[3.0, 0.4], [-0.3, 3.0]], [0.0, 0.2]), ([[0.2, 4], [-4, 1]], [0, 0])],
+    [
+        ([[2.5, -1.2], [0.8, 2.2]], [0.1, -0.3]),
+        ([[3.0, 0.4], [-0.3, 3.0]], [0.0, 0.2]),
+        ([[0.2, 4], [-4, 1]], [0, 0]),
+    ],
 )
 def test_two_neurons_against_a_grid(weight, bias):
     """Cells of a fine grid in which both residuals change sign, each refined by another library's solver."""
@@ -127,7 +138,9 @@ def test_a_line_attractor_gives_fixed_points_on_the_line():
     x = points(ds)
     assert len(x) >= 1
     np.testing.assert_allclose(x[:, 1], 2 * x[:, 0] ** 2, atol=1e-11)
-    assert np.all(np.abs(0.5 * x[:, 1] + x[:, 0] ** 2 - x[:, 1]) <= 1e-12 * np.maximum(1, np.abs(x).max(axis=1)))
+    assert np.all(
+        np.abs(0.5 * x[:, 1] + x[:, 0] ** 2 - x[:, 1]) <= 1e-12 * np.maximum(1, np.abs(x).max(axis=1))
+    )
     np.testing.assert_allclose(ds.eigenvalue.values, np.tile([1.0, 0.5], (len(x), 1)), atol=1e-12)
     assert not ds.is_stable.any()
     assert np.all(ds.n_unstable == 0)
@@ -172,7 +185,7 @@ def test_lorenz_equilibria_and_their_eigenvalues():
     origin = np.append(np.roots([1, 11, 10 * (1 - 28)]), -8 / 3)
     wings = np.roots([1, 10 + 8 / 3 + 1, 8 / 3 * (10 + 28), 2 * 10 * 8 / 3 * 27])
     for found, expected in zip(ds.eigenvalue.values, [wings, origin, wings], strict=True):
-        expected = expected[np.lexsort((-expected.imag, -expected.real))]
+        expected = expected[np.lexsort((-np.imag(expected), -np.real(expected)))]
         np.testing.assert_allclose(found, expected, atol=1e-11)
     assert ds.n_unstable.values.tolist() == [2, 1, 2]
     np.testing.assert_allclose(ds.time_constant, -1 / ds.eigenvalue.real, rtol=1e-12)

@@ -72,7 +72,9 @@ def test_unused_rows_hold_their_filling(sweep):
         unused, used, filling = array.values[padding], array.values[~padding], SCHEMA[str(name)][3]
         assert np.all(np.isnan(unused)) if np.isnan(filling) else np.all(unused == filling), name
         assert not np.any(np.isnan(used)), name
-    np.testing.assert_array_equal(sweep.n_hits.where(sweep.is_fixed, 0).sum("fixed_point") + sweep.n_failed, 41)
+    np.testing.assert_array_equal(
+        sweep.n_hits.where(sweep.is_fixed, 0).sum("fixed_point") + sweep.n_failed, 41
+    )
 
 
 def test_condition_dims_are_absent_where_nothing_varies():
@@ -97,7 +99,9 @@ def test_drawn_candidates_find_the_same_points_together_and_alone():
     drives = xr.DataArray(DRIVES, dims="context")
     together = find(cubic(), {"drive": drives}, n_candidates=128, spectra=False)
     for c, drive in enumerate(DRIVES):
-        np.testing.assert_allclose(points(together.isel(context=c))[:, 0], cubic_roots(1.5, drive), atol=1e-12)
+        np.testing.assert_allclose(
+            points(together.isel(context=c))[:, 0], cubic_roots(1.5, drive), atol=1e-12
+        )
 
 
 def test_two_named_dims_and_coordinates_along_them():
@@ -180,7 +184,9 @@ def test_a_condition_without_a_fixed_point_is_an_empty_row(spectra):
 def test_no_fixed_point_anywhere(spectra, n_conditions):
     model = fpa.vector_field(lambda x, u: x + 1.0, state=2, inputs=1)
     goal = xr.DataArray(np.zeros((n_conditions, 1)), dims=("context", "input")) if n_conditions else None
-    with pytest.warns(UserWarning, match=rf"in {n_conditions or 1} of {n_conditions or 1} conditions") as caught:
+    with pytest.warns(
+        UserWarning, match=rf"in {n_conditions or 1} of {n_conditions or 1} conditions"
+    ) as caught:
         ds = find(model, goal, n_candidates=16, spectra=spectra)
     assert len(caught) == 1
     assert ds.sizes["fixed_point"] == 0
@@ -225,15 +231,20 @@ def test_linearize_and_eigendecompose_a_selection(sweep):
         selection = bare.isel(pick)
         if "fixed_point" in selection.dims:
             again = fpa.eigendecompose(fpa.linearize(cubic(), selection))
-            for name in ("jacobian", "input_jacobian", "eigenvalue", "right_eigenvector", "is_stable", "n_unstable"):
+            for name in (
+                "jacobian",
+                "input_jacobian",
+                "eigenvalue",
+                "right_eigenvector",
+                "is_stable",
+                "n_unstable",
+            ):
                 xr.testing.assert_allclose(again[name], sweep[name].isel(pick), rtol=1e-13)
         else:
             with pytest.raises(ValueError, match="ds: expected .* 'kind' along 'fixed_point'"):
                 fpa.linearize(cubic(), selection)
     transposed = fpa.linearize(cubic(), bare.transpose("state", "fixed_point", ...))
-    np.testing.assert_array_equal(
-        transposed.jacobian.transpose(*sweep.jacobian.dims), sweep.jacobian
-    )
+    np.testing.assert_array_equal(transposed.jacobian.transpose(*sweep.jacobian.dims), sweep.jacobian)
 
 
 def test_linearize_and_eigendecompose_check_what_they_get(sweep):
@@ -253,7 +264,13 @@ def test_eigenvalues_alone_equal_those_of_full_spectra(sweep):
     for name in ("eigenvalue", "time_constant", "frequency", "is_stable", "n_unstable"):
         xr.testing.assert_allclose(values[name], sweep[name], rtol=1e-12)
         assert name not in none
-    for name in ("jacobian", "input_jacobian", "right_eigenvector", "left_eigenvector", "eigenvalue_condition"):
+    for name in (
+        "jacobian",
+        "input_jacobian",
+        "right_eigenvector",
+        "left_eigenvector",
+        "eigenvalue_condition",
+    ):
         assert name in sweep
         assert name not in values
         assert name not in none
@@ -261,7 +278,9 @@ def test_eigenvalues_alone_equal_those_of_full_spectra(sweep):
 
 
 def test_spectra_above_the_memory_limit_are_cut_with_a_warning():
-    with pytest.warns(UserWarning, match=r"full spectra would take .* GiB, more than the limit of .*: only eigen"):
+    with pytest.warns(
+        UserWarning, match=r"full spectra would take .* GiB, more than the limit of .*: only eigen"
+    ):
         ds = find(cubic(), candidates=STARTS, memory_limit=100)
     assert "eigenvalue" in ds
     assert "jacobian" not in ds

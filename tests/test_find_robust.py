@@ -55,7 +55,7 @@ def test_a_model_that_blows_up_does_not_set_the_scale_of_the_candidates(time_dom
         state=2,
         time_domain=time_domain,
     )
-    ds = find(model, n_candidates=256)
+    ds = find(model)
     root = points(ds).max()
     assert np.expm1(root**2) == pytest.approx(root, rel=1e-12)
     assert_same_points(points(ds), root * np.array([[0, 0], [0, 1], [1, 0], [1, 1]]))
@@ -128,7 +128,7 @@ def test_points_much_nearer_than_the_spread_are_told_apart():
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_weights_keep_their_precision(dtype):
-    """Weights enter the float64 search as they are: rounded for a float32 model, in full for a float64 one."""
+    """Weights enter the float64 search as they are: rounded in a float32 model, in full in a float64 one."""
     weight = np.array([[1.7, -0.3], [0.4, 1.6]]).astype(dtype)
     ds = find(tanh_network_of(weight), n_candidates=128)
     x = points(ds)
@@ -171,7 +171,8 @@ def test_ways_to_say_the_same_input():
     starts = np.linspace(-2, 2, 11)[:, None]
     ways = (
         {"goal": 0.1}, {"inputs": [0.1]}, {"goal": {"drive": 0.1}}, {"goal": jnp.array([0.1])},
-        {"goal": {"drive": xr.DataArray(0.1, coords={"made": 3})}}, {"inputs": xr.DataArray([0.1], dims="input")},
+        {"goal": {"drive": xr.DataArray(0.1, coords={"made": 3})}},
+        {"inputs": xr.DataArray([0.1], dims="input")},
     )  # fmt: skip
     first, *others = [find(cubic(), candidates=starts, spectra=False, **way) for way in ways]
     np.testing.assert_allclose(points(first)[:, 0], cubic_roots(1.5, 0.1), atol=1e-7)

@@ -16,6 +16,7 @@ N_SAMPLES = 32
 NOISE = 1.0
 NOISE_BETWEEN = 0.3
 BOUND = 1e6
+STEP = 0.3
 HUGE = 1e150  # the square of a larger number can overflow
 
 
@@ -30,14 +31,15 @@ def spread_of(x: np.ndarray) -> float:
 
 
 def longest_step(x: np.ndarray) -> float:
-    """Return the longest Newton step from states `(n, state)`: a quarter of their size in the 2-norm, or 1.
+    """Return the longest Newton step from states `(n, state)`: `STEP` of their spread, in the 2-norm.
 
-    Longer steps leave more of the rare saddles out, and farther out a network can saturate until everything
-    looks like a fixed point.
+    Farther out a network can saturate until everything looks like a fixed point, and long steps jump over
+    the small basins. States that all lie close together say little about the scale, so half their size and
+    a fixed number stand in for a spread below them.
     """
-    finite = x[np.all(np.abs(x) < HUGE, axis=1)]
-    size = float(np.sqrt(np.mean(finite**2))) if len(finite) else 0.0
-    return max(0.25 * math.sqrt(x.shape[1]) * max(spread_of(x), size), 1.0)
+    usable = x[np.all(np.abs(x) < HUGE, axis=1)]
+    size = float(np.sqrt(np.mean(usable**2))) if len(usable) else 0.0
+    return STEP * max(math.sqrt(x.shape[1]) * max(spread_of(x), 0.5 * size), 1.0)
 
 
 def visited(field: VectorField, u: np.ndarray, n: int, seed: int) -> np.ndarray:

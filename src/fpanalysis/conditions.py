@@ -12,8 +12,8 @@ from fpanalysis._messages import listed, nearest
 # Names that a result uses itself: its dims, what `to_long` adds, and its variables.
 RESERVED = frozenset(
     "fixed_point state state_out input output mode candidate time rank point "
-    "x kind is_fixed n_fixed_points n_slow_points residual q n_hits coverage n_candidates n_failed status y u "
-    "jacobian input_jacobian output_jacobian eigenvalue right_eigenvector left_eigenvector "
+    "x kind is_fixed n_fixed_points n_slow_points residual q n_hits coverage n_candidates n_failed status "
+    "y u jacobian input_jacobian output_jacobian eigenvalue right_eigenvector left_eigenvector "
     "eigenvalue_condition is_defective time_constant frequency is_stable n_unstable".split()
 )
 
@@ -102,8 +102,8 @@ def _check_dims(array: xr.DataArray, argument: str) -> None:
         raise ValueError(f"{argument}: expected dims with text for names, got {unnamed}")
     if several := [name for name in array.indexes if array.indexes[name].nlevels > 1]:
         raise ValueError(
-            f"{argument}: {listed(several)} belong to a MultiIndex, which a file cannot hold; call reset_index "
-            "or unstack first"
+            f"{argument}: {listed(several)} belong to a MultiIndex, which a file cannot hold; call "
+            "reset_index or unstack first"
         )
 
 
@@ -229,8 +229,8 @@ def _from_array(names: tuple[str, ...], value: Any, argument: str) -> xr.DataArr
         if array.ndim == 2 and array.shape[-1] == len(names):
             hint = "; for several conditions give a DataArray with a named dim beside 'input'"
         raise ValueError(
-            f"{argument}: expected shape ({len(names)},), one number an input ({listed(names) or 'there is none'}), "
-            f"got {array.shape}{hint}"
+            f"{argument}: expected shape ({len(names)},), one number an input "
+            f"({listed(names) or 'there is none'}), got {array.shape}{hint}"
         )
     return xr.DataArray(array, dims="input")
 

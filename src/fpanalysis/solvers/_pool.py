@@ -64,9 +64,12 @@ class Ends:
 
 
 def batch_size(n_state: int) -> int:
-    """Return how many starts are in flight: their Jacobians fit a cache, and one size is compiled."""
+    """Return how many starts are in flight: their Jacobians fit a cache, and one size is compiled.
+
+    Eight at least share what a Jacobian costs once a batch, the product of a weight matrix and the basis.
+    """
     fitting = BATCH_BYTES // (8 * n_state**2)
-    return int(np.clip(2 ** int(np.log2(max(fitting, 1))), 4, 256))
+    return int(np.clip(2 ** int(np.log2(max(fitting, 1))), 8, 256))
 
 
 @eqx.filter_jit

@@ -1,0 +1,133 @@
+"""The registry of distinct points: what is the same, what is nearest, what is certain."""
+
+import numpy as np
+import pytest
+
+from fpanalysis.unique import KnownPoints
+
+RESIDUAL = 1e-16
+
+
+def registry(points, condition=0, n_conditions=1, distinct=1e-6, inverse=None):
+    known = KnownPoints(np.full(n_conditions, distinct), np.shape(points)[1])
+    for x in np.asarray(points, float):
+        known.add(x, np.full(len(x), RESIDUAL), condition, np.eye(len(x)) if inverse is None else inverse)
+    return known
+
+
+def test_nearest_agrees_with_all_distances():
+    rng = np.random.default_rng(0)
+    points, conditions = rng.normal(size=(40, 5)), rng.integers(3, size=40)
+    known = KnownPoints(np.full(3, 1e-6), 5)
+    for x, c in zip(points, conditions, strict=True):
+        known.add(x, np.zeros(5), int(c), None)
+    states, own = rng.normal(size=(25, 5)), rng.integers(3, size=25)
+    index, distance = known.nearest(states, own)
+    every = np.linalg.norm(states[:, None] - points[None], axis=-1)
+    every[own[:, None] != conditions[None]] = np.inf
+    np.testing.assert_array_equal(index, every.argmin(axis=1))
+    np.testing.assert_allclose(distance, every.min(axis=1), rtol=1e-12)
+
+
+def test_nearest_without_points():
+    known = registry([[0.0, 0.0]], condition=1, n_conditions=2)
+    index, distance = known.nearest(np.zeros((3, 2)), np.array([0, 1, 0]))
+    assert index.tolist() == [-1, 0, -1]
+    assert distance.tolist() == [np.inf, 0.0, np.inf]
+    index, distance = KnownPoints(np.ones(1), 2).nearest(np.zeros((2, 2)), np.zeros(2, int))
+    assert index.tolist() == [-1, -1]
+    assert known.nearest(np.zeros((0, 2)), np.zeros(0, int))[0].shape == (0,)
+
+
+def test_tiny_distances_survive_large_coordinates():
+    """The expanded square alone would lose them."""
+    known = registry([[1e6, 1e6]])
+    _, distance = known.nearest(np.array([[1e6 + 1e-6, 1e6]]), np.zeros(1, int))
+    np.testing.assert_allclose(distance, 1e-6, rtol=1e-3)
+
+
+def test_more_points_than_there_was_room_for():
+    points = np.random.default_rng(1).normal(size=(100, 3))
+    known = registry(points)
+    for k in range(0, 100, 2):
+        known.hit(k, points[k], np.full(3, RESIDUAL))
+    found = known.of(0)
+    np.testing.assert_array_equal(found.x, points)
+    assert found.hits.tolist() == [1, 0] * 50
+    assert known.count == 100
+
+
+def test_points_belong_to_their_condition():
+    known = registry([[0.0], [1.0]], condition=2, n_conditions=3)
+    known.add(np.array([5.0]), np.zeros(1), 0, None)
+    assert known.of(0).x.tolist() == [[5.0]]
+    assert known.of(1).x.shape == (0, 1)
+    assert known.of(2).x.tolist() == [[0.0], [1.0]]
+
+
+def test_of_a_cluster_the_smallest_residual_is_kept():
+    known = registry([[1.0]])
+    known.hit(0, np.array([1.0 + 1e-9]), np.array([1e-14]))
+    assert known.x[0, 0] == 1.0
+    known.hit(0, np.array([1.0 - 1e-16]), np.array([0.0]))
+    assert known.x[0, 0] == 1.0 - 1e-16
+    assert known.hits[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("distance", "residual", "same"),
+    [
+        (0.0, 0.0, True),
+        (1e-15, 0.0, True),  # within what rounding explains
+        (1e-8, 1e-8, True),  # Newton's step from here, of 1e-8, leads to the point
+        (1e-8, 0.0, False),  # two roots: Newton does not move
+        (1e-5, 1e-5, False),  # farther than the distinctness distance
+    ],
+)
+def test_same_asks_newton(distance, residual, same):
+    known = registry([[1.0]])
+    assert known.same(np.array([1.0 + distance]), np.array([residual]), 0, distance) == same
+
+
+def test_without_an_inverse_distance_decides():
+    known = KnownPoints(np.array([1e-6]), 1)
+    known.add(np.array([1.0]), np.zeros(1), 0, None)
+    assert known.same(np.array([1.0 + 1e-8]), np.zeros(1), 0, 1e-8)
+    assert not known.same(np.array([1.0 + 1e-5]), np.zeros(1), 0, 1e-5)
+    assert not known.same(np.array([1.0]), np.zeros(1), -1, np.inf)
+
+
+def certain(fn, x, before, point=0.0, slope=1.0):
+    known = registry([[point]], inverse=np.array([[1 / slope]]))
+    x, before = np.array([[x]]), np.array([[before]])
+    return bool(known.certain(x, fn(x), before, np.array([0]), np.abs(x[:, 0] - point))[0])
+
+
+def test_certain_needs_a_nearly_linear_function_and_a_halved_distance():
+    assert certain(lambda x: x + 0.1 * x**2, 0.1, 1.0)
+    assert not certain(lambda x: x + 0.1 * x**2, 0.1, 0.15)
+    assert not certain(lambda x: x + 5 * x**2, 0.1, 1.0)
+    assert not certain(lambda x: -x, 0.1, 1.0)
+
+
+def test_certain_is_right_about_where_newton_ends():
+    """On `x³ − x`, wherever it says certain, Newton's method converges to that root."""
+    fn, slope = lambda x: x**3 - x, lambda x: 3 * x**2 - 1
+    ends = 0
+    for before in np.linspace(-3, 3, 601):
+        x = before - fn(before) / slope(before)
+        for root in (-1.0, 0.0, 1.0):
+            if certain(fn, x, before, root, slope(root)):
+                end = x
+                for _ in range(60):
+                    end -= fn(end) / slope(end)
+                assert end == pytest.approx(root, abs=1e-12)
+                ends += 1
+    assert ends > 100
+
+
+def test_inverses_of_finished_conditions_are_freed():
+    known = registry([[0.0], [1.0]], condition=1, n_conditions=2)
+    known.add(np.array([5.0]), np.zeros(1), 0, np.eye(1))
+    known.forget_inverses(np.array([False, True]))
+    assert list(known.inverse) == [2]
