@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fpanalysis import unique
 from fpanalysis.unique import KnownPoints
 
 RESIDUAL = 1e-16
@@ -126,8 +127,8 @@ def test_certain_is_right_about_where_newton_ends():
     assert ends > 100
 
 
-def test_inverses_of_finished_conditions_are_freed():
+def test_the_oldest_inverses_go_when_they_take_too_much(monkeypatch):
+    monkeypatch.setattr(unique, "INVERSE_BYTES", 16)
     known = registry([[0.0], [1.0]], condition=1, n_conditions=2)
     known.add(np.array([5.0]), np.zeros(1), 0, np.eye(1))
-    known.forget_inverses(np.array([False, True]))
-    assert list(known.inverse) == [2]
+    assert list(known.inverse) == [1, 2]

@@ -59,13 +59,14 @@ def visited(field: VectorField, u: np.ndarray, n: int, seed: int) -> np.ndarray:
         States `(condition, n, state)`. Of what grows beyond all bounds, only the states that lie no farther
         out than the others are there.
     """
-    rng = np.random.default_rng(seed)
     n_paths = int(np.clip(2 ** math.ceil(math.log2(max(n / 4, 1))), 16, N_TRAJECTORIES))
-    starts = rng.standard_normal((n_paths, len(field.state)))
     out = np.empty((len(u), n, len(field.state)))
     with jax.enable_x64(True):
         field = float64(field)
         for c, condition in enumerate(u):
+            # Begun anew, so that a condition's candidates do not depend on which others there are.
+            rng = np.random.default_rng(seed)
+            starts = rng.standard_normal((n_paths, len(field.state)))
             drive = _drive(len(starts), condition, rng)
             step = jnp.asarray(_step_size(field, starts, condition))
             paths = np.asarray(_paths(field, jnp.asarray(starts), jnp.asarray(drive), step))

@@ -62,9 +62,9 @@ def search_drawn(
     spread, cap = _scales(first)
     known = KnownPoints(DISTINCT * spread, first.shape[2])
     starts, lasts = [first], [_round(field, u, first, spread, cap, solver, tol, progress, known)]
-    rng = np.random.default_rng([seed, 1])
-    for size in _later_rounds(n // 2):
-        x = np.stack([_draw_between(known, c, first[c], spread[c], size, rng) for c in range(len(u))])
+    for turn, size in enumerate(_later_rounds(n // 2), start=1):
+        rngs = [np.random.default_rng([seed, turn]) for _ in u]
+        x = np.stack([_draw_between(known, c, first[c], spread[c], size, rng) for c, rng in enumerate(rngs)])
         starts.append(x)
         lasts.append(_round(field, u, x, spread, cap, solver, tol, progress, known))
     return Search(known, np.concatenate(starts, axis=1), np.concatenate(lasts, axis=1), spread)

@@ -53,8 +53,11 @@ class KnownPoints:
         self.x[k], self.condition[k], self.hits[k] = x, condition, 0
         self.residual[k] = np.max(np.abs(f))
         self.error[k] = _error(x, f, inverse)
-        if inverse is not None and (len(self.inverse) + 1) * inverse.nbytes <= INVERSE_BYTES:
+        if inverse is not None:
             self.inverse[k] = inverse
+            if len(self.inverse) * inverse.nbytes > INVERSE_BYTES:
+                # The oldest goes: conditions come in turn, and its own is most likely finished.
+                del self.inverse[next(iter(self.inverse))]
         return k
 
     def of(self, condition: int) -> "Selection":
@@ -67,11 +70,6 @@ class KnownPoints:
         self.hits[k] += 1
         if (residual := np.max(np.abs(f))) < self.residual[k]:
             self.x[k], self.residual[k] = x, residual
-
-    def forget_inverses(self, finished: np.ndarray) -> None:
-        """Free what was kept for conditions that are finished (a flag per condition)."""
-        for k in [k for k in self.inverse if finished[self.condition[k]]]:
-            del self.inverse[k]
 
     def nearest(self, x: np.ndarray, condition: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the index of the nearest known point of its condition for every state, and the distance.

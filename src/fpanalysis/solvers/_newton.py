@@ -84,7 +84,8 @@ def update_stall(stall: Stall, q: Any, fraction: Any, xp: Any = jnp) -> Stall:
     """Count a shortfall where `q` was not cut `STALL_FACTOR`-fold in `STALL_WINDOW` steps."""
     age = stall.age + 1
     due = age >= STALL_WINDOW
-    shortfalls = stall.shortfalls + (due & (q * STALL_FACTOR > stall.mark))
+    short = due & (q * STALL_FACTOR > stall.mark)
+    shortfalls = xp.where(short, stall.shortfalls + 1, stall.shortfalls)
     shortest = xp.where(fraction <= FRACTIONS[-1], stall.shortest + 1, 0)
     return Stall(xp.where(due, q, stall.mark), xp.where(due, 0, age), shortfalls, shortest)
 

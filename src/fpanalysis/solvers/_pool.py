@@ -129,7 +129,6 @@ class _Pool:
         n_conditions, n_candidates, n = starts.x.shape
         size = batch_size(n)
         self.queue, self.next = _queue(n_conditions, n_candidates), 0
-        self.left = np.full(n_conditions, n_candidates)
         self.ends = Ends(known, np.full(starts.x.shape, np.nan), np.zeros((n_conditions, n_candidates), bool))
         self.start, self.condition = np.full(size, -1), np.zeros(size, int)
         self.steps, self.stall = np.zeros(size, int), start_stall(np.zeros(size), np)
@@ -225,10 +224,7 @@ class _Pool:
         return self.residual <= allowed(batch.x, norm, domain, self.tol)
 
     def _release(self, rows: np.ndarray) -> int:
-        np.subtract.at(self.left, self.condition[rows], 1)
         self.start[rows] = -1
-        if len(rows):
-            self.ends.known.forget_inverses(self.left == 0)
         return len(rows)
 
 
