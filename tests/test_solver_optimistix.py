@@ -71,7 +71,7 @@ def test_ours_as_an_optimistix_root_finder(expected):
     with jax.enable_x64(True):
         weight = jnp.asarray(WEIGHT)
         values, success = map(np.asarray, jax.jit(jax.vmap(solve))(jnp.asarray(STARTS)))
-    assert success.mean() > 0.9
+    assert success.sum() > 20
     distance = np.linalg.norm(values[success][:, None] - expected[None], axis=-1)
     assert distance.min(axis=1).max() < 1e-11
     assert len(np.unique(distance.argmin(axis=1))) == len(expected)
