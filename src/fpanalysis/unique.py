@@ -108,10 +108,10 @@ class KnownPoints:
     ) -> np.ndarray:
         """Return for which of several states it is certain that Newton ends at its nearest known point.
 
-        Three things must hold after a full Newton step: it halved the distance to the point at least; the
+        Two things must hold after a full Newton step: it halved the distance to the point at least, and the
         simplified Newton step from here, with the Jacobian of the known point, lands ten times nearer to
-        it; and so the function is as good as linear in between (Deuflhard 2011, *Newton Methods for
-        Nonlinear Problems*, chapter 2: an affine-covariant contraction below ¼ means convergence).
+        it. Then the function is as good as linear in between (Deuflhard 2011, *Newton Methods for Nonlinear
+        Problems*, chapter 2: an affine-covariant contraction below ¼ means convergence).
 
         Args:
             x: states, `(n, state)`.

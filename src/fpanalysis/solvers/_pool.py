@@ -54,7 +54,7 @@ class Ends:
 
     Args:
         known: the distinct fixed points of all conditions.
-        last: the last state of every start, `(condition, candidate, state)`, where asked for.
+        last: where the failed starts ended, NaN for the others, `(condition, candidate, state)`.
         failed: which starts ended at no fixed point, `(condition, candidate)`.
     """
 
@@ -181,7 +181,9 @@ class _Pool:
         """Take out the starts whose end is certain though they have not reached it."""
         if not self.retire:
             return 0
-        known, rows = self.ends.known, np.flatnonzero((self.start >= 0) & ~fresh & (batch.fraction == 1.0))
+        shortened = np.linalg.norm(self.direction, axis=1) > 0.999 * self.starts.cap[self.condition]
+        is_full = ~fresh & ~shortened & (batch.fraction == 1.0)
+        known, rows = self.ends.known, np.flatnonzero((self.start >= 0) & is_full)
         nearest, distance = known.nearest(batch.x[rows], self.condition[rows])
         certain = known.certain(batch.x[rows], batch.f[rows], before.x[rows], nearest, distance)
         np.add.at(known.hits, nearest[certain], 1)
