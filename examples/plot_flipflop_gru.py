@@ -18,8 +18,8 @@ import fpanalysis as fpa
 # --------
 #
 # The input is constant while the network holds a memory: no pulses, so all zeros, which is what
-# `find_fixed_points` assumes when nothing else is said. It starts from 1,024 states near those the network
-# visits.
+# `find_fixed_points` assumes when nothing else is said. It starts from 1,024 states: half near those the
+# network visits, half between points that are known by then, where saddles lie.
 
 gru = fpa.datasets.flipflop("gru")
 points = fpa.find_fixed_points(gru, progress=False)

@@ -59,7 +59,8 @@ def find_fixed_points(
         slow_points: whether to search for slow points too (minima of the speed above the tolerance); up to
             64 searches for each condition.
         solver: any Optimistix root finder or least-squares solver, instead of `solvers.DampedNewton`. What
-            it finds is polished and verified in the same way.
+            it finds is polished and verified in the same way. Of a `DampedNewton` only `cap` matters here,
+            since `tol` says when a point is fixed.
         tol: a point is fixed when its residual is at most `tol · max(1, ‖x‖∞)`; in continuous time
             `tol · max(1, ‖J‖∞ ‖x‖∞)`.
         seed: decides all randomness; the same call gives the same variables and coordinates bit for bit on

@@ -1,6 +1,7 @@
 """PyTree states as flat vectors, with a name for every entry."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -28,9 +29,8 @@ class Layout:
         sizes = sum(math.prod(shape) for shape in self.shapes)
         if sizes != len(self.names):
             raise ValueError(f"state: {len(self.names)} names were given for {sizes} entries")
-        repeated = {name for name in self.names if self.names.count(name) > 1} if sizes < 1_000 else ()
-        if repeated or len(set(self.names)) != sizes:
-            raise ValueError(f"state: every entry needs a name of its own, but {sorted(repeated)} repeat")
+        if repeated := sorted(name for name, count in Counter(self.names).items() if count > 1):
+            raise ValueError(f"state: every entry needs a name of its own, but {repeated} repeat")
 
     @property
     def size(self) -> int:
