@@ -1,12 +1,13 @@
 """What is derived from the points of a dataset, added to it: Jacobians, spectra, the long form."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from fpanalysis._messages import listed
+from fpanalysis._progress import progress_bar
 from fpanalysis.dataset import NONE, condition_dims, scatter, time_units, variable
 from fpanalysis.linearization import Linearization, jacobians
 from fpanalysis.spectrum import DEFECTIVE_CONDITION, Spectrum, eigenpairs, stability, time_scales
@@ -15,12 +16,13 @@ from fpanalysis.vector_field import VectorField, as_vector_field
 CHUNK = 256
 
 
-def linearize(model: VectorField | Callable, ds: xr.Dataset) -> xr.Dataset:
+def linearize(model: VectorField | Callable, ds: xr.Dataset, *, progress: bool = True) -> xr.Dataset:
     """Add the Jacobians at every point of a result.
 
     Args:
         model: the vector field (or cell) that the points belong to.
         ds: a dataset made by `find_fixed_points`, or a selection of one.
+        progress: whether to show a bar for work that takes more than a second.
 
     Returns:
         The dataset with `jacobian` ∂F/∂x `(..., fixed_point, state_out, state)`, and, where the model has
@@ -39,10 +41,11 @@ def linearize(model: VectorField | Callable, ds: xr.Dataset) -> xr.Dataset:
     """
     field = as_vector_field(model)
     dims, mask, x, u = _points(field, ds)
-    return _with_jacobians(ds, dims, mask, jacobians(field, x, u))
+    lines = [jacobians(field, x[part], u[part]) for part in _parts(len(x), "Jacobians", progress)]
+    return _with_jacobians(ds, dims, mask, Linearization(*map(np.concatenate, zip(*lines, strict=True))))
 
 
-def eigendecompose(ds: xr.Dataset, *, vectors: bool = True) -> xr.Dataset:
+def eigendecompose(ds: xr.Dataset, *, vectors: bool = True, progress: bool = True) -> xr.Dataset:
     """Add eigenvalues, eigenvectors, time scales and stability to a linearised result.
 
     Left and right eigenvectors come from one factorisation by LAPACK's `geev` (Anderson et al. 1999,
@@ -52,6 +55,7 @@ def eigendecompose(ds: xr.Dataset, *, vectors: bool = True) -> xr.Dataset:
     Args:
         ds: a dataset with the variable `jacobian`, as `linearize` makes it.
         vectors: whether to keep eigenvectors and condition numbers.
+        progress: whether to show a bar for work that takes more than a second.
 
     Returns:
         The dataset with `eigenvalue`, `time_constant`, `frequency` `(..., fixed_point, mode)`, `is_stable`,
@@ -75,30 +79,30 @@ def eigendecompose(ds: xr.Dataset, *, vectors: bool = True) -> xr.Dataset:
         raise ValueError("ds: expected the variable 'jacobian'; call linearize(model, ds) first")
     mask = ds["kind"].values != NONE
     jacobian = ds["jacobian"].transpose(*dims, "fixed_point", "state_out", "state").values[mask]
-    spectrum = eigenpairs(jacobian, ds.attrs["time_domain"], vectors)
-    return _with_spectrum(ds, dims, mask, spectrum)
+    domain = ds.attrs["time_domain"]
+    parts = _parts(len(jacobian), "spectra", progress)
+    return _with_spectrum(ds, dims, mask, _joined([eigenpairs(jacobian[p], domain, vectors) for p in parts]))
 
 
-def add_spectra(
-    field: VectorField, ds: xr.Dataset, spectra: str, progress: Callable[[int], Any]
-) -> xr.Dataset:
-    """Add Jacobians and eigenpairs (`"full"`), or eigenvalues and time scales (`"values"`).
-
-    `progress` is called with the number of points done.
-    """
-    dims, mask, x, u = _points(field, ds)
-    lines, spectrums = [], []
-    for start in range(0, max(len(x), 1), CHUNK):
-        part = slice(start, start + CHUNK)
-        line = jacobians(field, x[part], u[part])
-        spectrums.append(eigenpairs(line.state, field.time_domain, spectra == "full"))
-        lines.append(line if spectra == "full" else None)
-        progress(len(x[part]))
+def add_spectra(field: VectorField, ds: xr.Dataset, spectra: str, progress: bool) -> xr.Dataset:
+    """Add Jacobians and eigenpairs (`"full"`), or eigenvalues and time scales alone (`"values"`)."""
     if spectra == "full":
-        ds = _with_jacobians(ds, dims, mask, Linearization(*map(np.concatenate, zip(*lines, strict=True))))
-    names = ("eigenvalue", "right", "left", "condition")
-    joined = {name: _joined([getattr(part, name) for part in spectrums]) for name in names}
-    return _with_spectrum(ds, dims, mask, Spectrum(**joined))
+        return eigendecompose(linearize(field, ds, progress=progress), progress=progress)
+    dims, mask, x, u = _points(field, ds)
+    # The Jacobians are let go part by part: all of them together may not fit in memory.
+    spectrums = [
+        eigenpairs(jacobians(field, x[part], u[part]).state, field.time_domain, vectors=False)
+        for part in _parts(len(x), "spectra", progress)
+    ]
+    return _with_spectrum(ds, dims, mask, _joined(spectrums))
+
+
+def _parts(n: int, what: str, progress: bool) -> Iterator[slice]:
+    """Yield slices that part `n` points (one empty slice for none), and show how many are done."""
+    with progress_bar(n, what, progress) as done:
+        for start in range(0, max(n, 1), CHUNK):
+            yield slice(start, start + CHUNK)
+            done(min(CHUNK, n - start))
 
 
 def spectra_bytes(field: VectorField, ds: xr.Dataset) -> int:
@@ -197,5 +201,9 @@ def _with_spectrum(ds: xr.Dataset, dims: tuple[str, ...], mask: np.ndarray, spec
     return ds.assign(new).assign_coords(mode=np.arange(spectrum.eigenvalue.shape[-1]))
 
 
-def _joined(parts: list[np.ndarray | None]) -> Any:
-    return None if parts[0] is None else np.concatenate([part for part in parts if part is not None])
+def _joined(parts: list[Spectrum]) -> Spectrum:
+    def column(name: str) -> Any:
+        arrays = [getattr(part, name) for part in parts]
+        return None if arrays[0] is None else np.concatenate(arrays)
+
+    return Spectrum(*map(column, ("eigenvalue", "right", "left", "condition")))

@@ -117,9 +117,7 @@ def find_fixed_points(
     _warn_if_empty(ds, conditions)
     if not spectra:
         return ds
-    kept = _affordable(field, ds, spectra, memory_limit)
-    with progress_bar(int((ds["kind"] > 0).sum()), "spectra", progress) as done:
-        return add_spectra(field, ds, kept, done)
+    return add_spectra(field, ds, _affordable(field, ds, spectra, memory_limit), progress)
 
 
 def _check(solver: Any, n_candidates: Any, spectra: Any, tol: Any, seed: Any, memory_limit: Any) -> None:
