@@ -1,0 +1,1 @@
+"""Controllers: networks in closed loop with a plant, and the tasks they are trained on."""
