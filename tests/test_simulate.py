@@ -8,7 +8,8 @@ import pytest
 import xarray as xr
 
 from fpanalysis import vector_field
-from fpanalysis.simulation import simulate, trajectories
+from fpanalysis.simulation import simulate
+from fpanalysis.trajectories import trajectories
 
 
 @pytest.fixture(scope="module")
