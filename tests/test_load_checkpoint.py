@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from fpanalysis import datasets, vector_field
 from fpanalysis._cells import RNNCell, StackedCell
+from fpanalysis.io import save
 from fpanalysis.load import load
-from fpanalysis.load._checkpoint import _checksum, save_checkpoint
+from fpanalysis.load._checkpoint import save_checkpoint
+from fpanalysis.load._container import checksum
 from fpanalysis.vector_field import model_hash
 
 
@@ -145,7 +147,7 @@ def rewrite_header(path, **changes):
     line, content = path.read_bytes().split(b"\n", 1)
     header = {k: v for k, v in (json.loads(line) | changes).items() if v is not ...}
     if "sha256" in header:
-        header["sha256"] = _checksum(header, content)
+        header["sha256"] = checksum(header, content)
     path.write_bytes(json.dumps(header).encode() + b"\n" + content)
 
 
@@ -211,7 +213,20 @@ def test_a_failed_write_leaves_the_old_file(saved, monkeypatch):
 
 
 def test_where_it_is_written_is_checked(tmp_path):
-    with pytest.raises(ValueError, match=r"path: expected a name that ends in .eqx, got 'model.pt'"):
-        save_checkpoint(gru_field(), tmp_path / "model.pt")
-    with pytest.raises(FileNotFoundError, match="there is no folder .*nowhere"):
-        save_checkpoint(gru_field(), tmp_path / "nowhere" / "model.eqx")
+    with pytest.raises(ValueError, match=r"path: .* a name that ends in '.eqx', got 'model.pt'"):
+        save(gru_field(), tmp_path / "model.pt")
+    with pytest.raises(FileNotFoundError, match="the folder .*nowhere' does not exist"):
+        save(gru_field(), tmp_path / "nowhere" / "model.eqx")
+
+
+def test_a_checkpoint_replaces_what_a_link_points_to(tmp_path):
+    (tmp_path / "link.eqx").symlink_to(tmp_path / "weights")
+    save(gru_field(), tmp_path / "link.eqx")
+    assert (tmp_path / "link.eqx").is_symlink()
+    assert_equal(gru_field(), load(tmp_path / "link.eqx"))
+
+
+def test_checkpoints_from_before_there_were_other_models_are_read(saved):
+    rewrite_header(saved, model=...)
+    assert b'"model"' not in saved.read_bytes().split(b"\n", 1)[0]
+    assert_equal(datasets.flipflop("tanh"), load(saved))

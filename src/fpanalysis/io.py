@@ -1,4 +1,4 @@
-"""Datasets to and from netCDF files, written whole or not at all."""
+"""Datasets to and from netCDF files, and models to checkpoints, written whole or not at all."""
 
 import json
 import os
@@ -11,6 +11,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from fpanalysis._files import flush_folder
+from fpanalysis.control.controller import Controller
+from fpanalysis.control.ensemble import Ensemble
+from fpanalysis.control.network import Network
+from fpanalysis.load._checkpoint import save_checkpoint
 from fpanalysis.vector_field import VectorField
 
 # What netCDF cannot hold exactly is noted in one attribute, which `open_dataset` reads and takes away.
@@ -23,22 +28,27 @@ _RESERVED = {
 # Dimensions that netCDF4's auto_complex reads as complex, under these names or the beginnings of them.
 _COMPLEX_DIMS = ("complex", "ri", "_pfnc_complex")
 _FLOATS = ("f4", "f8", "c8", "c16")
+# What goes to checkpoints, as errors call it.
+_MODELS = {VectorField: "a vector field", Controller: "a controller", Network: "a network"}
 
 
-def save(ds: xr.Dataset | VectorField, path: str | os.PathLike) -> None:
-    """Write a dataset to a netCDF file, or a vector field to a checkpoint.
+def save(ds: xr.Dataset | VectorField | Controller | Network, path: str | os.PathLike) -> None:
+    """Write a dataset to a netCDF file, or a vector field, a controller or a network to a checkpoint.
 
     Everything in the dataset survives: values, dtypes (complex, bool and strings too), coordinates,
-    attributes and the order of dimensions; `open_dataset` gives back an identical one. The file appears
-    whole or not at all, and a file of the same name is replaced even while someone reads it.
+    attributes and the order of dimensions; `open_dataset` gives back an identical one. `load` gives back a
+    vector field, a controller or a network, bit for bit. The file appears whole or not at all, and a file
+    of the same name is replaced even while someone reads it.
 
     Args:
-        ds: the dataset (`path` ends in `.nc`) or the vector field (`path` ends in `.eqx`).
+        ds: the dataset (`path` ends in `.nc`); or the vector field, controller or network (`path` ends in
+            `.eqx`).
         path: where to write; the folder must exist.
 
     Raises:
         TypeError: something in `ds` cannot be held by netCDF, such as an attribute that is neither a
-            number, a string nor a list of them. Nothing is written then.
+            number, a string nor a list of them; or by a checkpoint, such as a function, or a plant of a
+            class of one's own. Nothing is written then.
         ValueError: the name of the file has another suffix, an index has several levels, or a name or
             an attribute would be read back as something else.
         FileNotFoundError: there is no such folder.
@@ -51,22 +61,16 @@ def save(ds: xr.Dataset | VectorField, path: str | os.PathLike) -> None:
         ...     fpanalysis.io.open_dataset(f"{folder}/spectrum.nc").identical(ds)
         True
     """
-    path = Path(path)
-    if isinstance(ds, VectorField):
-        from fpanalysis.load._checkpoint import save_checkpoint
-
-        _check_suffix(path, ".eqx", "a vector field")
-        save_checkpoint(ds, path)
+    if isinstance(ds, VectorField | Controller | Network):
+        what = next(what for kind, what in _MODELS.items() if isinstance(ds, kind))
+        save_checkpoint(ds, _target(path, ".eqx", what))
         return
     if not isinstance(ds, xr.Dataset):
-        way_out = "; use .to_dataset(name=...)" if isinstance(ds, xr.DataArray) else ""
-        raise TypeError(f"ds: expected an xarray.Dataset or a VectorField, got {type(ds).__name__}{way_out}")
-    _check_suffix(path, ".nc", "a dataset")
-    path = path.resolve()  # a symbolic link stays one
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"path: the folder {str(path.parent)!r} does not exist")
-    if path.is_dir():
-        raise IsADirectoryError(f"path: expected the name of a file, but {str(path)!r} is a folder")
+        raise TypeError(
+            "ds: expected a dataset, a vector field, a controller or a network, "
+            f"got {type(ds).__name__}{_way_out(ds)}"
+        )
+    path = _target(path, ".nc", "a dataset")
     _check_dataset(ds)
     _write(_annotated(ds), path)
 
@@ -102,9 +106,26 @@ def open_dataset(path: str | os.PathLike) -> xr.Dataset:
     return _restored(ds).drop_encoding()
 
 
-def _check_suffix(path: Path, suffix: str, what: str) -> None:
+def _way_out(ds: object) -> str:
+    if isinstance(ds, Ensemble):
+        return (
+            "; save its members, as in save(ensemble.sel(...).one(), path), or keep the folder of its "
+            "training run, which load reads"
+        )
+    return "; use .to_dataset(name=...)" if isinstance(ds, xr.DataArray) else ""
+
+
+def _target(path: str | os.PathLike, suffix: str, what: str) -> Path:
+    """Return where to write, after a look at the place."""
+    path = Path(path)
     if path.suffix != suffix:
         raise ValueError(f"path: {what} is saved under a name that ends in {suffix!r}, got {path.name!r}")
+    path = path.resolve()  # a symbolic link stays one
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"path: the folder {str(path.parent)!r} does not exist")
+    if path.is_dir():
+        raise IsADirectoryError(f"path: expected the name of a file, but {str(path)!r} is a folder")
+    return path
 
 
 def _write(ds: xr.Dataset, path: Path) -> None:
@@ -117,20 +138,12 @@ def _write(ds: xr.Dataset, path: Path) -> None:
             # A coordinate with a space in its name is restored from the notes.
             warnings.filterwarnings("ignore", "coordinate .* has a space", xr.SerializationWarning)
             ds.to_netcdf(temporary, engine="netcdf4", auto_complex=True, encoding=encoding)
-        _flush(temporary)
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    if os.name == "posix":
-        _flush(path.parent)  # else the new name may be lost in a power cut
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    flush_folder(path.parent)  # else the new name may be lost in a power cut
 
 
 def _holders(ds: xr.Dataset) -> Iterator[tuple[Hashable | None, dict]]:

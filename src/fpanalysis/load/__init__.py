@@ -1,4 +1,4 @@
-"""Trained networks from files: the package's own checkpoints, PyTorch, safetensors."""
+"""Trained models from files: the package's own checkpoints and training runs, PyTorch, safetensors."""
 
 import inspect
 import os
@@ -8,7 +8,6 @@ from typing import Any
 from fpanalysis._messages import listed, nearest
 from fpanalysis.load._checkpoint import read_checkpoint
 from fpanalysis.load._torch import load_torch
-from fpanalysis.vector_field import VectorField
 
 __all__ = ["load", "load_torch"]
 
@@ -16,21 +15,22 @@ _TORCH_SUFFIXES = (".pt", ".pth", ".safetensors")
 _SUFFIXES = (".eqx", *_TORCH_SUFFIXES)
 
 
-def load(path: str | os.PathLike[str], **options: Any) -> VectorField:
-    """Read a trained network from a file, as a vector field.
+def load(path: str | os.PathLike[str], **options: Any) -> Any:
+    """Read a trained model from a file, or a training run from its folder.
 
     Args:
-        path: a checkpoint of this package (`.eqx`), or a state dict of a PyTorch model (`.pt`, `.pth`,
-            `.safetensors`).
+        path: a checkpoint that `fpanalysis.save` wrote (`.eqx`), or a state dict of a PyTorch model (`.pt`,
+            `.pth`, `.safetensors`); or the folder of a finished training run.
         **options: passed on to `load_torch` (`layer`, `readout`, `nonlinearity`, `inputs`, `outputs`,
             `dt`); an `.eqx` file says all of this itself and takes none.
 
     Returns:
-        The network's `VectorField`, its weights in the dtype that they were saved in.
+        Of an `.eqx` file, the `VectorField`, `Controller` or `Network` that was saved in it; of PyTorch's
+        weights, the network's `VectorField`; of a folder, the `Ensemble` of its models with their
+        hyperparameters as labels. Weights are of the dtype that they were saved in.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        IsADirectoryError: `path` is a directory.
+        FileNotFoundError: there is no such file, or the folder holds no finished training run.
         TypeError: `path` is not a path, or an option is unknown or does not apply.
         ValueError: the suffix is unknown, or the file holds something else than its suffix says.
 
@@ -42,7 +42,13 @@ def load(path: str | os.PathLike[str], **options: Any) -> VectorField:
         >>> len(field.state), field.inputs, field.outputs
         (64, ('input[0]', 'input[1]', 'input[2]'), ('a', 'b', 'c'))
     """
-    path = _existing_file(path)
+    path = _existing(path)
+    if path.is_dir():
+        from fpanalysis.training.run import read_run  # brings pydantic, which files do without
+
+        if options:
+            raise TypeError(f"options: a training run says all of this itself, got {listed(options)}")
+        return read_run(path)
     suffix = path.suffix.lower()
     if suffix not in _SUFFIXES:
         raise ValueError(
@@ -53,15 +59,13 @@ def load(path: str | os.PathLike[str], **options: Any) -> VectorField:
     return read_checkpoint(path) if suffix == ".eqx" else load_torch(path, **options)
 
 
-def _existing_file(path: Any) -> Path:
+def _existing(path: Any) -> Path:
     if not isinstance(path, str | os.PathLike):
         raise TypeError(
-            f"path: expected the path of a file, got {type(path).__name__}; state dicts and PyTorch modules "
-            "go to load_torch, cells and functions to vector_field"
+            f"path: expected the path of a file or folder, got {type(path).__name__}; state dicts and "
+            "PyTorch modules go to load_torch, cells and functions to vector_field"
         )
     path = Path(path)
-    if path.is_dir():
-        raise IsADirectoryError(f"path: expected a file, got the directory {str(path)!r}")
     if not path.exists():
         beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
         raise FileNotFoundError(f"path: there is no file {str(path)!r}{nearest(path.name, beside)}")

@@ -1,0 +1,67 @@
+"""Vector fields of cells, as the header of a checkpoint describes them."""
+
+import dataclasses
+from typing import Any
+
+import equinox as eqx
+
+from fpanalysis._cells import StackedCell, cell_layout
+from fpanalysis.load._parts import Parts, cell_header, check_cells, check_keys, linear_header, not_describable
+from fpanalysis.load._shells import cell_shell, linear_shell
+from fpanalysis.vector_field import VectorField, vector_field
+
+_KEYS = ("cells", "stacked", "readout", "state", "inputs", "outputs", "time_domain", "dt")
+
+
+def describe_field(field: VectorField) -> tuple[dict[str, Any], Parts]:
+    """Return what a header says of a vector field, and its arrays.
+
+    Raises:
+        TypeError: its cells or its readout are of kinds that a header does not describe.
+    """
+    cell = getattr(field.function, "cell", None)
+    if cell is None:
+        raise TypeError(not_describable("a function"))
+    cells = cell.cells if type(cell) is StackedCell else (cell,)
+    check_cells(cells, "a vector field")
+    linear = None if field.readout is None else getattr(field.readout, "readout", None)
+    if field.readout is not None and type(linear) is not eqx.nn.Linear:
+        got = type(field.readout if linear is None else linear).__name__
+        raise TypeError(f"model: expected an equinox.nn.Linear as readout, or none, got {got}")
+    described = {
+        "cells": [cell_header(each) for each in cells],
+        "stacked": type(cell) is StackedCell,
+        "readout": None if linear is None else linear_header(linear),
+        "state": list(field.state),
+        "inputs": list(field.inputs),
+        "outputs": list(field.outputs),
+        "time_domain": field.time_domain,
+        "dt": field.dt,
+    }
+    return described, (cell, linear)
+
+
+def field_shells(described: dict[str, Any]) -> Parts:
+    """Return the parts of a vector field without their arrays."""
+    check_keys(described, _KEYS, "the vector field")
+    cells = tuple(cell_shell(**each) for each in described["cells"])
+    linear = None if described["readout"] is None else linear_shell(**described["readout"])
+    return StackedCell(cells) if described["stacked"] else cells[0], linear
+
+
+def field_of(parts: Parts, described: dict[str, Any]) -> VectorField:
+    """Return the vector field that is made of these parts."""
+    cell, linear = parts
+    field = vector_field(
+        cell,
+        inputs=tuple(described["inputs"]),
+        readout=linear,
+        outputs=tuple(described["outputs"]),
+        time_domain=described["time_domain"],
+        dt=described["dt"],
+    )
+    layout = cell_layout(cell)
+    if layout is None or layout.names == tuple(described["state"]):
+        return field
+    layout = dataclasses.replace(layout, names=tuple(described["state"]))
+    return dataclasses.replace(field, state_layout=layout)
