@@ -16,11 +16,24 @@ PACKAGE = "fpanalysis"
 ARRAYS = (
     "_cells",
     "candidates",
+    "control.controller",
+    "control.fields",
+    "control.network",
+    "control.plants",
+    "control.rollout",
+    "control.tasks",
+    "control.trials",
     "labels",
     "linearization",
     "slow",
     "solvers",
     "spectrum",
+    "training.build",
+    "training.failure",
+    "training.losses",
+    "training.selection",
+    "training.step",
+    "trajectories",
     "unique",
     "vector_field",
     "verify",
@@ -94,6 +107,12 @@ def test_plots_read_datasets_only(module):
     assert all(name.startswith(allowed) for name in ours), ours
 
 
+@pytest.mark.parametrize("module", [name for name in MODULES if _within(name, ("control", "training"))])
+def test_training_knows_nothing_of_analysis(module):
+    analysis = ("find", "search", "solvers", "unique", "verify", "annotate", "slow", "spectrum", "plot")
+    assert not any(_within(name, analysis) for name in imported(module) if name.startswith(PACKAGE))
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_nothing_imports_the_command_line_or_the_package_itself(module):
     allowed = {PACKAGE} if module == PACKAGE else set()
@@ -119,7 +138,8 @@ import jax
 before = dict(jax.config.values)
 import fpanalysis
 after = dict(jax.config.values)
-heavy = [name for name in ("plotly", "torch", "netCDF4", "diffrax") if name in sys.modules]
+late = ("plotly", "torch", "netCDF4", "diffrax", "optax", "pydantic", "yaml", "typer")
+heavy = [name for name in late if name in sys.modules]
 changed = [name for name in after if after[name] != before.get(name)]
 print(json.dumps({"heavy": heavy, "changed": changed}))
 """

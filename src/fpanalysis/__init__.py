@@ -3,31 +3,46 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from fpanalysis import datasets, solvers
+from fpanalysis import datasets, measures, solvers
 from fpanalysis.annotate import eigendecompose, linearize, to_long
+from fpanalysis.control import fields, plants, tasks
+from fpanalysis.control.controller import Controller
+from fpanalysis.control.ensemble import Ensemble
+from fpanalysis.control.network import Network
 from fpanalysis.find import find_fixed_points
 from fpanalysis.io import open_dataset, save
 from fpanalysis.load import load, load_torch
 from fpanalysis.simulation import simulate
+from fpanalysis.training import losses
 from fpanalysis.vector_field import VectorField, vector_field
 
 if TYPE_CHECKING:
     from fpanalysis import plot
+    from fpanalysis.training.trainer import train
 
 __all__ = [
+    "Controller",
+    "Ensemble",
+    "Network",
     "VectorField",
     "datasets",
     "eigendecompose",
+    "fields",
     "find_fixed_points",
     "linearize",
     "load",
     "load_torch",
+    "losses",
+    "measures",
     "open_dataset",
+    "plants",
     "plot",
     "save",
     "simulate",
     "solvers",
+    "tasks",
     "to_long",
+    "train",
     "vector_field",
 ]
 
@@ -36,6 +51,9 @@ def __getattr__(name: str) -> Any:
     # Plotly takes a second to import, so it is left until a figure is wanted.
     if name == "plot":
         return import_module("fpanalysis.plot")
+    # So do Optax and pydantic, until something is trained.
+    if name == "train":
+        return import_module("fpanalysis.training.trainer").train
     raise AttributeError(f"module 'fpanalysis' has no attribute {name!r}")
 
 

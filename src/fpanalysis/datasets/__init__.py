@@ -4,6 +4,9 @@ Three recurrent networks of 64 units, trained in PyTorch on the 3-bit flip-flop 
 of three inputs sends pulses of ±1, and each of three outputs holds the sign of the last pulse on its input.
 Their test errors (mean squared) are 3.8e-4 (`"tanh"`), 1.7e-4 (`"gru"`) and 3.9e-4 (`"lstm"`). Without
 input, each of them has 27 fixed points, of which 8 are stable: one for every content of the memory.
+
+And networks that this package trained, as runs with configuration, history and log: controllers that reach
+under force fields (`reaching_ensemble`), a flip-flop, and one that integrates what the context tells it to.
 """
 
 from importlib.resources import as_file, files
@@ -12,11 +15,12 @@ import numpy as np
 from jaxtyping import Float64
 
 from fpanalysis._messages import listed, nearest
+from fpanalysis.control.ensemble import Ensemble
 from fpanalysis.labels import entry_names
-from fpanalysis.load import load_torch
+from fpanalysis.load import load, load_torch
 from fpanalysis.vector_field import VectorField
 
-__all__ = ["flipflop", "flipflop_states"]
+__all__ = ["flipflop", "flipflop_ensemble", "flipflop_states", "integration_ensemble", "reaching_ensemble"]
 
 _CELLS = ("tanh", "gru", "lstm")
 
@@ -64,6 +68,59 @@ def flipflop_states(cell: str = "gru") -> Float64[np.ndarray, "1024 state"]:
     """
     with as_file(files(__name__) / f"flipflop_{_checked(cell)}64_states.npy") as path:
         return np.load(path, allow_pickle=False).astype(np.float64)
+
+
+def reaching_ensemble() -> Ensemble:
+    """Return controllers of a point mass that were trained to reach under curl fields.
+
+    GRUs of 50 units: three replicates for each of the methods `active`, `amplitude`, `std` and `std_uniform`
+    and each of the field strengths 0, 0.4, 0.8 and 1.2 N s/m. Every network has the weights of its best
+    checkpoint; `history` holds 200 iterations, evenly spaced on a logarithmic axis.
+
+    Returns:
+        48 `Controller`s with the dims `method`, `field_std` and `replicate`.
+
+    Example:
+        >>> import fpanalysis as fpa
+        >>> fpa.datasets.reaching_ensemble().sizes
+        {'method': 4, 'field_std': 4, 'replicate': 3}
+    """
+    return _run("reaching_ensemble")
+
+
+def flipflop_ensemble() -> Ensemble:
+    """Return a GRU of 50 units that this package trained to hold three bits.
+
+    Returns:
+        One `Network`, with its history: `flipflop_ensemble().one()`.
+
+    Example:
+        >>> import fpanalysis as fpa
+        >>> fpa.datasets.flipflop_ensemble().one().vector_field().outputs
+        ('bit[0]', 'bit[1]', 'bit[2]')
+    """
+    return _run("flipflop_ensemble")
+
+
+def integration_ensemble() -> Ensemble:
+    """Return a tanh network of 50 units that integrates one of two streams, as the context says.
+
+    Without evidence, its states drift along what is nearly a line attractor (Mante et al., Nature, 2013).
+
+    Returns:
+        One `Network`, with its history: `integration_ensemble().one()`.
+
+    Example:
+        >>> import fpanalysis as fpa
+        >>> fpa.datasets.integration_ensemble().one().roles
+        ('context', 'stream')
+    """
+    return _run("integration_ensemble")
+
+
+def _run(name: str) -> Ensemble:
+    with as_file(files(__name__) / name) as path:
+        return load(path)
 
 
 def _checked(cell: str) -> str:
