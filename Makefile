@@ -3,7 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
-CODE := $(wildcard src tests docs examples benchmarks)
+CODE := $(wildcard src tests docs examples benchmarks tools)
 .DEFAULT_GOAL := help
 
 # The Python that makes .venv: the first of these that is new enough, unless you say `make PYTHON=/path/to/python`.
@@ -21,7 +21,7 @@ demo: $(VENV)/.installed  ## find the fixed points of the bundled flip-flop netw
 	$(BIN)/python examples/demo.py
 
 test: $(VENV)/.test-installed  ## run the tests
-	$(BIN)/python -m pytest -m "not docs" $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 -m "not docs" $(ARGS)
 
 lint: $(VENV)/.test-installed  ## check formatting, style and types
 	$(BIN)/ruff format --check $(CODE)

@@ -109,6 +109,7 @@ def _is_trained(leaf: Any) -> bool:
     return hasattr(leaf, "shape") and jnp.issubdtype(leaf.dtype, jnp.inexact)
 
 
+@eqx.filter_jit
 def begin(job: Job, weights: PyTree) -> Learner:
     """Return the learner at the start."""
     return Learner(weights, job.optimizer().init(weights), jnp.asarray(True))
@@ -159,8 +160,14 @@ def stacked(trees: list[Any]) -> Any:
     trees = [*trees, *[trees[-1]] * (-len(trees) % over.size)]
     arrays, static = eqx.partition(trees[0], eqx.is_array)
     others = [eqx.filter(tree, eqx.is_array) for tree in trees]
-    joined = jax.tree_util.tree_map(lambda *leaves: jnp.stack(leaves), *others)
+    joined = jax.tree_util.tree_map(_joined, *others)
     return eqx.combine(jax.device_put(joined, NamedSharding(over, P("member"))), static)
+
+
+def _joined(*leaves: Array) -> Array | np.ndarray:
+    if jax.dtypes.issubdtype(leaves[0].dtype, jax.dtypes.prng_key):
+        return jnp.stack(leaves)
+    return np.stack([np.asarray(leaf) for leaf in leaves])  # which compiles nothing
 
 
 @eqx.filter_jit
