@@ -203,13 +203,13 @@ def _delayed(delay: int) -> bool:
     return bool(np.array_equal(felt, late))
 
 
-KILLED = """
-network: {hidden_size: 20}
-perturbation: {field_std: 0.8}
-training: {iterations: 600, batch_size: 32, checkpoints: [%s]}
+KILLED = f"""
+network: {{hidden_size: 20}}
+perturbation: {{field_std: 0.8}}
+training: {{iterations: 600, batch_size: 32, checkpoints: {list(range(10, 601, 10))}}}
 replicates: 2
-sweep: {perturbation.method: [active, std]}
-""" % ", ".join(map(str, range(10, 601, 10)))
+sweep: {{perturbation.method: [active, std]}}
+"""
 
 
 def killed() -> Iterator[Table]:
@@ -221,16 +221,8 @@ def killed() -> Iterator[Table]:
 
         def run(name: str) -> tuple[Path, subprocess.Popen]:
             out = Path(folder) / name
-            command = [
-                sys.executable,
-                "-m",
-                "fpanalysis.cli",
-                "train",
-                str(config),
-                "--folder",
-                str(out),
-                "--quiet",
-            ]
+            command = [str(Path(sys.executable).with_name("fpanalysis")), "train", str(config), "--quiet"]
+            command += ["--folder", str(out)]
             return out, subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
         began = time.perf_counter()

@@ -40,12 +40,13 @@ maximum_signature_line_length = 80
 python_use_unqualified_type_names = True
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
+napoleon_use_ivar = True
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"/plot_",
-    "ignore_pattern": r"demo\.py",
+    "ignore_pattern": r"(demo|train_from_yaml)\.py",
     "within_subsection_order": "FileNameSortKey",
     "image_scrapers": ("plotly_gallery.scraper",),
     "reset_modules": ("plotly_gallery.reset",),
@@ -68,7 +69,7 @@ html_context = {"default_mode": "light"}  # figures are drawn on white
 html_theme_options = {
     "navbar_align": "left",
     "navbar_end": [],
-    "header_links_before_dropdown": 9,
+    "header_links_before_dropdown": 8,
     "navbar_persistent": ["search-button"],
     "show_prev_next": True,
     "footer_start": ["copyright"],

@@ -17,8 +17,9 @@ class Ensemble:
 
     Attributes:
         table: dataset whose dims are the swept hyperparameters and `replicate`, with what is known of every
-            model: `validation_loss`, `checkpoint` (the iteration whose weights are kept), `included`,
-            `is_best`, `stopped_at`.
+            model: `validation_loss`, `selected_checkpoint` (the iterations after which its weights were
+            kept), `is_best`, `included` by the `threshold` for the loss, `stopped_at` and `stop_reason`,
+            and `member`, its number.
         history: losses during training; an empty dataset if they were not kept.
         config: the configuration of the training, as YAML; empty if not known.
 

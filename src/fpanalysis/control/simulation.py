@@ -140,7 +140,7 @@ def _labelled(model: Model, variables: Mapping[str, tuple], coords: dict, trials
 
 
 def _label_attrs(name: str) -> dict[str, str]:
-    units = {"direction": "rad", "cue_time": "s"}
+    units = {"direction": "rad", "cue": "s"}
     ends = name.endswith(("_x", "_y"))
     return {"units": units.get(name, "m")} if ends or name in units else {}
 

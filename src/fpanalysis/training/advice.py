@@ -79,7 +79,7 @@ def euler_warning(plan: Plan) -> str:
     for member in plan.members:
         share = exploding_share(member)
         if share > worst:
-            worst, label = share, ", ".join(f"{k}={v}" for k, v in member.labels.items())
+            worst, label = share, ", ".join(f"{k}={v}" for k, v in member.labels.items() if k != "replicate")
     if not worst:
         return ""
     return (

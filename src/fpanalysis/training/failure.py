@@ -18,7 +18,8 @@ class Failure(NamedTuple):
     Attributes:
         member: index of the network.
         iteration: the iteration that was not taken.
-        term: the term of the loss that is not finite; `gradient` if the loss is finite.
+        term: the term of the loss that is not finite; `update` if the loss is finite, but not the change of
+            the weights (AdamW squares the gradient).
         trial: index of the trial within the batch, −1 if no single trial is to blame.
         state: the state that ceased to be finite first, or the largest one if all are finite.
         time: when, in seconds after the start of the trial.
@@ -58,7 +59,7 @@ def diagnose(learner: Learner, job: Job, member: int, iteration: int, dt: float)
             return Failure(member, iteration, name, trial, *_first_state(runs, trial, dt))
     total = np.abs(sum(values.values()))
     trial = int(np.argmax(total))
-    return Failure(member, iteration, "gradient", trial, *_first_state(runs, trial, dt))
+    return Failure(member, iteration, "update", trial, *_first_state(runs, trial, dt))
 
 
 @eqx.filter_jit
