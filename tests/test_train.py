@@ -223,7 +223,8 @@ def test_a_network_that_explodes_stops_alone_and_says_where(tmp_path):
 
 
 def test_a_loss_of_ones_own_trains_and_the_tasks_loss_validates(trained):
-    mine = 3.0 * fpa.losses.term("speed", lambda model, trial, rollout: jnp.sum(jnp.square(rollout.velocity)))
+    speed: Any = lambda model, trial, rollout: jnp.sum(rollout.velocity**2)
+    mine = 3.0 * fpa.losses.term("speed", speed)
     ensemble = train(TINY, loss=mine)
     history = ensemble.history
     assert float(history["loss"].sel(term="speed").isel(iteration=0).min()) > 0

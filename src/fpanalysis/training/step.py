@@ -165,7 +165,7 @@ def stacked(trees: list[Any]) -> Any:
 
 
 def _joined(*leaves: Array) -> Array | np.ndarray:
-    if jax.dtypes.issubdtype(leaves[0].dtype, jax.dtypes.prng_key):
+    if jnp.issubdtype(leaves[0].dtype, jax.dtypes.prng_key):
         return jnp.stack(leaves)
     return np.stack([np.asarray(leaf) for leaf in leaves])  # which compiles nothing
 
