@@ -1,5 +1,8 @@
 """Ensembles: their labels, their simulation, and measures of what they do."""
 
+import dataclasses
+
+import equinox as eqx
 import numpy as np
 import pytest
 import xarray as xr
@@ -165,3 +168,19 @@ def test_measures_of_something_else_say_what_they_need():
     )
     with pytest.raises(ValueError, match="last: expected between 0.05 s and 0.2 s"):
         fpa.measures.end_point_error(ds, last=1.0)
+
+
+def test_movements_that_explode_are_said_to(few, reaching):
+    strong = fpa.tasks.SimpleReaches().validation(field=fpa.fields.Curl(1.0))
+    euler = dataclasses.replace(reaching.models[0], plant=fpa.plants.PointMass(integrator="euler"))
+    wild = fpa.tasks.SimpleReaches().validation(field=fpa.fields.Curl(1e30))
+    with pytest.warns(RuntimeWarning, match=r"the states of 7 of 7 trials became .* first at t = [\d.]+ s"):
+        fpa.simulate(euler, wild)
+    weight = reaching.models[0].network.readout.weight
+    broken = eqx.tree_at(lambda m: m.network.readout.weight, reaching.models[0], weight * np.nan)
+    with pytest.raises(ValueError, match="expected finite weights"):
+        fpa.simulate(broken, strong)
+    both = fpa.Ensemble([reaching.models[0], broken], xr.Dataset({"member": ("replicate", [0, 1])}))
+    with pytest.warns(RuntimeWarning, match="the states of 7 of 14 trials"):
+        ds = fpa.simulate(both, strong, progress=False)
+    assert np.isfinite(ds["position"].isel(replicate=0)).all()

@@ -1,7 +1,6 @@
 """Labelled trajectories of vector fields under given inputs, and of controllers on trials."""
 
 import importlib.metadata
-import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +15,7 @@ from fpanalysis.control.ensemble import Ensemble
 from fpanalysis.control.network import Network
 from fpanalysis.control.simulation import simulate_trials
 from fpanalysis.control.trials import Trials
-from fpanalysis.trajectories import trajectories
+from fpanalysis.trajectories import trajectories, warn_if_not_finite
 from fpanalysis.vector_field import VectorField, check_finite, vector_field
 
 # Relative disagreement of time steps that is put down to rounding (single-precision time coordinates).
@@ -104,7 +103,7 @@ def simulate(
         drive.values.reshape(n, drive.sizes["time"], len(field.inputs)),
         dt,
     )
-    _warn_if_not_finite(found.x, dt)
+    warn_if_not_finite(found.x, dt)
     shape = drive.shape[:-1]
     variables = {
         "x": ((*lead, "time", "state"), found.x.reshape(*shape, -1), {"long_name": "state"}),
@@ -264,16 +263,3 @@ def _lead_coords(drive: xr.DataArray) -> xr.Coordinates:
     """Return the coordinates that neither time nor input has a part in."""
     along = [name for name, coord in drive.coords.items() if {"time", "input"} & set(coord.dims)]
     return drive.drop_vars(along).coords
-
-
-def _warn_if_not_finite(x: np.ndarray, dt: float | None) -> None:
-    bad = np.asarray(~np.isfinite(x).all(axis=2))
-    if bad.any():
-        first = int(np.argmax(bad.any(axis=0))) + 1
-        when = f"step {first}" if dt is None else f"t = {first * dt:g} s"
-        warnings.warn(
-            f"simulate: the states of {int(bad.any(axis=1).sum())} of {len(x)} trials became infinite or "
-            f"NaN, first at {when}",
-            RuntimeWarning,
-            stacklevel=3,
-        )

@@ -1,5 +1,6 @@
 """Trajectories of a vector field under given inputs, as arrays."""
 
+import warnings
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -128,3 +129,17 @@ def _held(
     assert solution.ys is not None
     succeeded = alive & (solution.result == diffrax.RESULTS.successful)
     return jnp.where(succeeded, solution.ys[-1], jnp.where(alive, jnp.nan, x))
+
+
+def warn_if_not_finite(x: np.ndarray, dt: float | None) -> None:
+    """Warn if states (n, time, state) are infinite or NaN: in how many trials, and when first."""
+    bad = np.asarray(~np.isfinite(x).all(axis=2))
+    if bad.any():
+        first = int(np.argmax(bad.any(axis=0))) + 1
+        when = f"step {first}" if dt is None else f"t = {first * dt:g} s"
+        warnings.warn(
+            f"simulate: the states of {int(bad.any(axis=1).sum())} of {len(x)} trials became infinite or "
+            f"NaN, first at {when}",
+            RuntimeWarning,
+            stacklevel=4,
+        )

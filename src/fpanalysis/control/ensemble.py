@@ -111,7 +111,7 @@ class Ensemble:
     def _position(self, name: str, value: Any) -> int:
         values = self.table[name].values
         for index, known in enumerate(values.tolist()):
-            same = np.isclose(known, value, rtol=1e-9, atol=0) if _numbers(known, value) else known == value
+            same = np.isclose(known, value, rtol=1e-6, atol=0) if _numbers(known, value) else known == value
             if same:
                 return index
         raise ValueError(f"sel: no model has {name} = {value!r}; there are {listed(map(str, values))}")

@@ -18,6 +18,8 @@ from fpanalysis.control.ensemble import Ensemble
 from fpanalysis.control.network import Network, Port
 from fpanalysis.control.rollout import Model, rollouts
 from fpanalysis.control.trials import Rollout, Trial, Trials
+from fpanalysis.trajectories import warn_if_not_finite
+from fpanalysis.vector_field import check_finite
 
 AXES = ["x", "y"]
 _UNITS = {"force": "N", "torque": "N m", "angle": "rad", "angular_velocity": "rad/s"}
@@ -30,6 +32,8 @@ def simulate_trials(
     models = model.models if isinstance(model, Ensemble) else [model]
     for each in models:
         check_trials(each, trials)
+    if not isinstance(model, Ensemble):
+        check_finite(_network(model).vector_field())
     found = []
     with jax.enable_x64(True), progress_bar(len(models), "simulating", progress) as advance:
         shown = _float64(trials.trial)
@@ -37,6 +41,7 @@ def simulate_trials(
         for each in models:
             found.append(jax.tree_util.tree_map(np.asarray, _run(_float64(each), shown, keys)))
             advance(1)
+        _warn(found, trials.dt)
         parts = [_variables(each, runs, shown) for each, runs in zip(models, found, strict=True)]
     datasets = [_labelled(each, *part, trials) for each, part in zip(models, parts, strict=True)]
     ds = _joined(datasets, model.table) if isinstance(model, Ensemble) else datasets[0]
@@ -49,9 +54,19 @@ def simulate_trials(
     )
 
 
+def _network(model: Model) -> Network:
+    return model.network if isinstance(model, Controller) else model
+
+
+def _warn(found: list[Rollout], dt: float) -> None:
+    """Warn if the states of any model are infinite or NaN."""
+    states = [[each.hidden] if each.position is None else [each.hidden, each.position] for each in found]
+    warn_if_not_finite(np.concatenate([np.concatenate(each, axis=-1) for each in states]), dt)
+
+
 def check_trials(model: Model, trials: Trials) -> None:
     """Raise `ValueError` unless a model can do these trials."""
-    network = model.network if isinstance(model, Controller) else model
+    network = _network(model)
     shown = {name: values[0, 0] for name, values in trials.trial.inputs.items()}
     if isinstance(model, Controller):
         if trials.trial.start is None:
@@ -80,7 +95,7 @@ def _float64(tree: Any) -> Any:
 
 def _variables(model: Model, runs: Rollout, trials: Trial) -> tuple[dict[str, tuple], dict[str, Any]]:
     """Return the variables of one model and the coordinates of their last dims."""
-    network = model.network if isinstance(model, Controller) else model
+    network = _network(model)
     shown = dict(trials.inputs)
     lead = ("trial", "time")
     variables: dict[str, tuple] = {

@@ -106,23 +106,21 @@ def train_group(
             if count <= done
         }
         say(f"resuming at iteration {done}")
-    report(done, "")
-    saved = time.monotonic()
-    for count in range(done, plan.jobs[0].iterations + 1):
-        if count in validation_iterations(plan):
-            _note_validation(plan, learners, jobs, losses, count)
+    report(done, "compiling")
+    saved, last, validations = time.monotonic(), plan.jobs[0].iterations, validation_iterations(plan)
+    for count in range(done, last + 1):
+        if count in validations:
+            losses.validation[validations.index(count)] = _monitored(plan, learners, jobs)
         if count in plan.checkpoints:
-            kept[count] = _weights(plan, learners)
+            kept[count] = _named(learners.weights, len(plan.jobs))
             if folder is not None:
                 write_arrays(folder.checkpoint_path(plan.number, count), kept[count], {"iteration": count})
-        late = time.monotonic() - saved > SAVE_EVERY
-        if folder is not None and (late or count in plan.checkpoints):
+        if folder is not None and (count in plan.checkpoints or time.monotonic() - saved > SAVE_EVERY):
             _save(plan, folder.state_path(plan.number), count, learners, losses)
             saved = time.monotonic()
-        if count == plan.jobs[0].iterations:
-            break
-        learners = _advance(plan, learners, jobs, losses, count, warn)
-        report(1, f"loss {_typical(losses.training[count]):.4g}")
+        if count < last:
+            learners = _advance(plan, learners, jobs, losses, count, warn)
+            report(1, f"loss {_typical(losses.training[count]):.4g}")
     checkpoints = [kept[count] for count in plan.checkpoints]
     judged = [_judge(plan, learners, jobs, each) for each in checkpoints]
     return Result(losses, np.stack(judged, axis=1), checkpoints)
@@ -148,12 +146,11 @@ def _advance(
     return learners
 
 
-def _note_validation(plan: Plan, learners: Learner, jobs: Job, losses: Losses, count: int) -> None:
+def _monitored(plan: Plan, learners: Learner, jobs: Job) -> np.ndarray:
+    """Return the mean terms of every network's loss on the monitoring trials, shape (network, term)."""
     terms = validate_all(learners, jobs, plan.monitor.trial)
     names = plan.jobs[0].judge.names
-    means = [np.asarray(terms[name])[: len(plan.jobs)].mean(axis=1) for name in names]
-    row = validation_iterations(plan).index(count)
-    losses.validation[row] = np.stack(means, axis=1)
+    return np.stack([np.asarray(terms[name])[: len(plan.jobs)].mean(axis=1) for name in names], axis=1)
 
 
 def _judge(plan: Plan, learners: Learner, jobs: Job, weights: Arrays) -> np.ndarray:
@@ -186,10 +183,6 @@ def leaf_names(tree: PyTree) -> list[str]:
 def _named(tree: PyTree, n: int, prefix: str = "") -> Arrays:
     leaves = jax.tree_util.tree_leaves(tree)
     return {prefix + name: np.asarray(leaf)[:n] for name, leaf in zip(leaf_names(tree), leaves, strict=True)}
-
-
-def _weights(plan: Plan, learners: Learner) -> Arrays:
-    return _named(learners.weights, len(plan.jobs))
 
 
 def _filled(tree: PyTree, arrays: Arrays, n: int, prefix: str = "") -> PyTree:
