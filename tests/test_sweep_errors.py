@@ -1,9 +1,11 @@
 """Sweeps that are refused, and in which words."""
 
+from pathlib import Path
+
 import pytest
 from config_data import refused, refused_file
 
-from fpanalysis.training.config import Config
+from fpanalysis.training.config import Config, ConfigError
 
 KNOWN = (
     "known keys: perturbation.method, perturbation.field, perturbation.field_std, "
@@ -154,3 +156,19 @@ def test_sweeps_that_are_refused(data, message):
 
 def test_an_empty_sweep_is_none():
     assert Config.from_dict({"sweep": {}}) == Config.from_dict({"sweep": None}) == Config.from_dict({})
+
+
+def test_a_sweep_that_multiplies_to_too_much_says_so_at_once():
+    path = Path("run.yaml")
+    path.write_text(
+        "network: {hidden_size: 100}\nsweep:\n"
+        f"  seed: {list(range(2000))}\n  perturbation.field_std: {[i / 100 for i in range(500)]}\n"
+    )
+    # 3 gates of 100 × (100 + 10) weights, 20 bytes each
+    gib = 3_000_000 * 3 * 100 * 110 * 20 / 2**30
+    with pytest.raises(ConfigError) as caught:
+        Config.from_yaml(path)
+    assert str(caught.value) == (
+        "run.yaml, line 2: sweep: multiplies to 1,000,000 combinations: 3,000,000 networks, which would take "
+        f"about {gib:,.1f} GiB; at most 10,000 combinations are trained in one run"
+    )

@@ -1,5 +1,6 @@
 """The sweep and the cases of a configuration: what is listed in them, and every combination of it."""
 
+import math
 from collections.abc import Collection, Iterator, Mapping
 from itertools import product
 from typing import Any, NamedTuple
@@ -15,8 +16,13 @@ from fpanalysis.training._check import (
     why_not,
 )
 from fpanalysis.training._problems import Path, Problem, shown
-from fpanalysis.training._schema import SECTIONS
+from fpanalysis.training._schema import SECTIONS, GeneralSettings, NetworkSettings
 
+# So many combinations are looked at one by one, which takes seconds.
+_MOST = 10_000
+# For an estimate of what more of them would take: matrices of a cell, and bytes that training holds a weight.
+_GATES = {"gru": 3, "lstm": 4, "tanh": 1}
+_BYTES = 20
 # What is set in one combination: values by dotted name.
 Overrides = Mapping[str, Any]
 
@@ -133,6 +139,24 @@ def _leave_out(section: str, data: dict[str, Any], overrides: Overrides, keys: C
             del data[section][name]
     if absent and not data[section]:
         del data[section]
+
+
+def too_many(base: Mapping[str, Any], sweep: Sweep) -> Problem | None:
+    """Return the problem of a sweep with more combinations than can be checked one by one, if it is one."""
+    count = math.prod(map(len, sweep.sweep.values())) * max(len(sweep.cases), 1)
+    if count <= _MOST:
+        return None
+    first = values_of(next(sweep.combinations()))
+    values, _ = check(assembled(base, first, sweep.keys))
+    network = values.get("network", NetworkSettings())
+    networks = count * values.get("replicates", GeneralSettings().replicates)
+    weights = _GATES[network.kind] * network.hidden_size * (network.hidden_size + 10)
+    gib = networks * weights * _BYTES / 2**30
+    text = (
+        f"multiplies to {count:,} combinations: {networks:,} networks, which would take about "
+        f"{gib:,.1f} GiB; at most {_MOST:,} combinations are trained in one run"
+    )
+    return Problem(("sweep",), text)
 
 
 def check_combinations(base: Mapping[str, Any], sweep: Sweep, complete: bool) -> list[Problem]:

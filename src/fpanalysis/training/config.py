@@ -14,6 +14,7 @@ from fpanalysis.training._combinations import (
     check_unused,
     flat,
     read_sweep,
+    too_many,
     values_of,
 )
 from fpanalysis.training._problems import ConfigError, Problem, Source, shown
@@ -136,6 +137,8 @@ class Config(GeneralSettings):
         if plain:
             values, problems = check(base)
         else:
+            if problem := too_many(base, sweep):
+                raise source.error([*problems, problem])
             values, complete = {}, not problems
             problems += check_combinations(base, sweep, complete)
             problems += check_unused(base, sweep, complete)
