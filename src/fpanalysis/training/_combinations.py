@@ -148,8 +148,8 @@ def too_many(base: Mapping[str, Any], sweep: Sweep) -> Problem | None:
         return None
     first = values_of(next(sweep.combinations()))
     values, _ = check(assembled(base, first, sweep.keys))
-    network = values.get("network", NetworkSettings())
-    networks = count * values.get("replicates", GeneralSettings().replicates)
+    network = values.get("network", NetworkSettings.model_validate({}))
+    networks = count * values.get("replicates", GeneralSettings.model_validate({}).replicates)
     weights = _GATES[network.kind] * network.hidden_size * (network.hidden_size + 10)
     gib = networks * weights * _BYTES / 2**30
     text = (
