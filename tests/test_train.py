@@ -170,6 +170,16 @@ def test_the_folder_holds_the_run_and_gives_it_back(tmp_path, trained, monkeypat
     assert same(train(TINY, tmp_path / "run").models[0], trained.models[0])
 
 
+def test_what_a_killed_process_left_half_written_is_cleared_away(tmp_path):
+    train(TINY, tmp_path / "run")
+    left = tmp_path / "run" / "checkpoints" / ".group0_0000002.safetensors.17.partial"
+    left.write_bytes(b"half")
+    train(TINY, tmp_path / "run")
+    assert not left.exists()
+    with pytest.raises(ValueError, match="is finished, and was not trained with 'mine'"):
+        train(TINY, tmp_path / "run", loss=fpa.losses.term("mine", lambda *given: jnp.zeros(())) * 1.0)
+
+
 def test_a_changed_configuration_is_refused_and_nothing_is_touched(tmp_path):
     folder = tmp_path / "run"
     train(tiny(training__iterations=2, training__checkpoints=[2]), folder)

@@ -1,5 +1,6 @@
 """What a checked configuration stands for: tasks, models, losses, jobs."""
 
+import dataclasses
 from typing import Any
 
 import equinox as eqx
@@ -135,10 +136,10 @@ def _job(member: Member, key: PRNGKeyArray, methods: list[AbstractMethod], loss:
     frozen = split_model(eqx.filter_eval_shape(model_of, config, key))[1]
     optimizer, training = config.optimizer, config.training
     return Job(
-        task=as_arrays(task_of(config, _one_of(perturbation_of(config), methods))),
-        loss=as_arrays(loss_of(config) if loss is None else loss),
-        judge=as_arrays(losses.output_loss() if config.plant is None else losses.reaching_loss()),
-        frozen=as_arrays(frozen),
+        task=_as_arrays(task_of(config, _one_of(perturbation_of(config), methods))),
+        loss=_as_arrays(loss_of(config) if loss is None else loss),
+        judge=_as_arrays(losses.output_loss() if config.plant is None else losses.reaching_loss()),
+        frozen=_as_arrays(frozen),
         key=jax.random.fold_in(key, _TRIALS),
         learning_rate=jnp.asarray(optimizer.learning_rate, jnp.float32),
         weight_decay=jnp.asarray(optimizer.weight_decay, jnp.float32),
@@ -155,14 +156,7 @@ def _one_of(own: AbstractMethod | None, methods: list[AbstractMethod]) -> Abstra
     if own is None or len(methods) == 1:
         return own
     index = list(map(_kind, methods)).index(_kind(own))
-    return AnyOf(index, tuple(_with_std(method, own.field_std) for method in methods))
-
-
-def _with_std(method: AbstractMethod, field_std: Any) -> AbstractMethod:
-    leaves, treedef = jax.tree_util.tree_flatten(method)
-    names = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(method)]
-    leaves = [field_std if name == ".field_std" else leaf for name, leaf in zip(names, leaves, strict=True)]
-    return jax.tree_util.tree_unflatten(treedef, leaves)
+    return AnyOf(index, tuple(dataclasses.replace(method, field_std=own.field_std) for method in methods))
 
 
 def _kind(method: AbstractMethod) -> Any:
@@ -170,7 +164,7 @@ def _kind(method: AbstractMethod) -> Any:
     return jax.tree_util.tree_structure(method)
 
 
-def as_arrays(tree: PyTree) -> PyTree:
+def _as_arrays(tree: PyTree) -> PyTree:
     """Return the tree with its numbers as arrays, which a batch of networks may have different ones of."""
 
     def convert(leaf: Any) -> Any:

@@ -46,6 +46,8 @@ class Folder:
                     f"folder: {str(self.path)!r} holds a run with another configuration; use another folder, "
                     "or delete this one to start anew. Changed (there → here):\n  " + "\n  ".join(lines)
                 )
+            for left in self.path.rglob(".*.partial"):  # of a process that was killed while it wrote
+                left.unlink()
             return
         if self.path.exists() and any(self.path.iterdir()):
             raise FileExistsError(f"folder: {str(self.path)!r} is not empty and holds no training run")

@@ -13,6 +13,7 @@ import jax
 import numpy as np
 from tqdm.auto import tqdm
 
+from fpanalysis._messages import listed
 from fpanalysis.control.ensemble import Ensemble
 from fpanalysis.control.tasks import AbstractTask, DelayedReaches, SimpleReaches
 from fpanalysis.control.trials import Trials
@@ -87,7 +88,7 @@ def train(
     if kept is not None:
         kept.begin(config)
         if kept.finished:
-            return read_run(kept.path)
+            return _finished(kept, loss, progress)
     say = _speaker(kept, progress)
     with jax.enable_x64(False):
         return _run(config, plan, kept, loss, say, progress)
@@ -129,6 +130,20 @@ def _run(
     if folder is not None:
         write_run(folder, results, history)
         say(f"finished, after {time.monotonic() - began:.0f} s")
+    return ensemble
+
+
+def _finished(folder: Folder, loss: Loss | None, progress: bool) -> Ensemble:
+    """Return the ensemble of a finished run, if it can have been trained with this loss."""
+    ensemble = read_run(folder.path)
+    known = ensemble.history["term"].values.tolist()
+    if other := [name for name in (loss.names if loss is not None else ()) if name not in known]:
+        raise ValueError(
+            f"loss: the run in {str(folder.path)!r} is finished, and was not trained with {listed(other)}; "
+            "use another folder"
+        )
+    if progress:
+        tqdm.write(f"the run in {str(folder.path)!r} is finished: read, not trained again", file=sys.stderr)
     return ensemble
 
 
@@ -190,8 +205,6 @@ def _group_plan(number: int, plan: Plan, members: list[int], loss: Loss | None) 
 
 def validation_of(task: AbstractTask) -> tuple[Trials, Trials]:
     """Return the trials that are looked at during training, and those that checkpoints are judged by."""
-    if isinstance(task, SimpleReaches):
-        return task.validation(), task.validation(n_grid=2, n_directions=24)
-    if isinstance(task, DelayedReaches):
+    if isinstance(task, SimpleReaches | DelayedReaches):
         return task.validation(), task.validation(n_grid=2, n_directions=24)
     return task.validation(), task.validation()
