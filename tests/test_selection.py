@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import integrate, special
 
-from fpanalysis.training.advice import bytes_needed, euler_warning, exploding_share
+from fpanalysis.training.advice import arm_warning, bytes_needed, euler_warning, exploding_share
 from fpanalysis.training.config import Config
 from fpanalysis.training.selection import select
 from fpanalysis.training.sweep import expand
@@ -81,3 +81,12 @@ def test_memory_grows_with_networks_and_with_units():
     weights = 3 * 50 * (50 + 9) + 3 * 50 + 50 + 2 * 50 + 2
     assert (many - few) / 1000 >= 5 * 4 * weights
     assert wide > 10 * few / 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "dt", "warns"),
+    [("two_link_arm", 0.05, True), ("two_link_arm", 0.01, False), ("point_mass", 0.05, False)],
+)
+def test_long_steps_of_an_arm_are_warned_of(kind, dt, warns):
+    plan = expand(Config.from_dict({"plant": {"kind": kind}, "task": {"dt": dt}, "replicates": 1}))
+    assert ("task.dt" in arm_warning(plan)) == warns

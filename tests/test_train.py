@@ -265,15 +265,15 @@ def test_every_task_trains(task, kind):
 
 
 def test_the_arm_trains_within_its_workspace():
-    config = tiny(replicates=1, plant={"kind": "two_link_arm"}, feedback={"delay": 2})
+    config = tiny(replicates=1, plant={"kind": "two_link_arm"}, feedback={"delay": 2}, task__dt=0.01)
     model = train(config).one()
     assert isinstance(model, fpa.Controller)
     task = fpa.tasks.SimpleReaches(
-        workspace=model.plant.workspace, reach_length=model.plant.reach_length, n_steps=10
+        workspace=model.plant.workspace, reach_length=model.plant.reach_length, n_steps=10, dt=0.01
     )
     ds = fpa.simulate(model, task.validation())
     assert {"angle", "torque", "position"} <= set(ds) and ds["torque"].attrs["units"] == "N m"
-    far = fpa.tasks.SimpleReaches(n_steps=10, workspace=((-9.0, -9.0), (9.0, 9.0))).validation(2, 1)
+    far = fpa.tasks.SimpleReaches(n_steps=10, dt=0.01, workspace=((-9.0, -9.0), (9.0, 9.0))).validation(2, 1)
     with pytest.raises(ValueError, match="start"):
         fpa.simulate(model, far)
 

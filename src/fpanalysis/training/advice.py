@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from fpanalysis.control.fields import Curl
-from fpanalysis.control.plants import PointMass
+from fpanalysis.control.plants import PointMass, TwoLinkArm
 from fpanalysis.training.build import model_of, perturbation_of, plant_of
 from fpanalysis.training.sweep import Member, Plan
 
@@ -18,6 +18,8 @@ _SHARE = 0.8
 # A trial whose energy explicit Euler multiplies by more is counted as exploding.
 _GROWTH = 10.0
 _DRAWS = 25_000
+# Longest step of an arm (s) that held in training.
+_ARM_STEP = 0.01
 
 
 def memory_error(plan: Plan) -> str:
@@ -67,6 +69,22 @@ def second_device_hint(networks: int) -> str:
         f"jax.config.update('jax_num_cpu_devices', {min(cores, networks)}) before anything else uses JAX, "
         "or use the command line: fpanalysis train config.yaml"
     )
+
+
+def arm_warning(plan: Plan) -> str:
+    """Return what to say if an arm steps too slowly for untrained networks; an empty string if not.
+
+    A random network may turn the joints many times a second, and a step of the integrator then spans radians.
+    """
+    for member in plan.members:
+        dt = member.config.task.dt
+        if isinstance(plant_of(member.config), TwoLinkArm) and dt > _ARM_STEP:
+            return (
+                f"task.dt: an untrained network may whirl the arm about so fast that steps of {dt:g} s go "
+                f"wrong, and numbers cease to be finite; at most {_ARM_STEP:g} s is advised, as in "
+                "task: {dt: 0.01, n_steps: 100}"
+            )
+    return ""
 
 
 def euler_warning(plan: Plan) -> str:

@@ -17,7 +17,7 @@ from fpanalysis._messages import listed
 from fpanalysis.control.ensemble import Ensemble
 from fpanalysis.control.tasks import AbstractTask, DelayedReaches, SimpleReaches
 from fpanalysis.control.trials import Trials
-from fpanalysis.training.advice import euler_warning, memory_error, second_device_hint
+from fpanalysis.training.advice import arm_warning, euler_warning, memory_error, second_device_hint
 from fpanalysis.training.build import jobs_of, plant_of, task_of
 from fpanalysis.training.config import Config
 from fpanalysis.training.folder import Folder
@@ -63,8 +63,8 @@ def train(
         MemoryError: the networks would not fit into memory; the message says how much they would take.
 
     Warns:
-        RuntimeWarning: a network stopped because a number was not finite, or explicit Euler would make
-            trials explode.
+        RuntimeWarning: a network stopped because a number was not finite, or is likely to: explicit Euler
+            in a curl field, or long steps of an arm.
 
     Example:
         >>> import fpanalysis as fpa
@@ -111,7 +111,7 @@ def _run(
     )
     if hint := second_device_hint(count):
         say(hint)
-    if warning := euler_warning(plan):
+    for warning in filter(None, (euler_warning(plan), arm_warning(plan))):
         _warn(folder, warning)
     began = time.monotonic()
     total = sum(plan.members[members[0]].config.training.iterations for members in groups)
