@@ -15,6 +15,7 @@ from fpanalysis.dataset import (
     SCHEMA,
     SLOW,
     SOLVED,
+    Effort,
     Points,
     attributes,
     condition_dims,
@@ -29,14 +30,15 @@ def points(n_fixed, n_slow, hits):
     n = n_fixed + n_slow
     x = np.arange(n, dtype=float)[:, None]
     kind = np.array([FIXED] * n_fixed + [SLOW] * n_slow, int)
-    return Points(x, kind, 0.1 * x, np.zeros((n, 0)), np.array(hits, int))
+    return Points(x, kind, 0.1 * x, np.zeros((n, 0)), np.array(hits, int), np.zeros(n, int))
 
 
 @pytest.fixture
 def result():
     conditions = make_conditions(("drive",), {"drive": xr.DataArray([1.0, 2, 3], dims="c")}, None)
     found = [points(2, 1, [1, 5, 9]), points(0, 0, []), points(1, 0, [1])]
-    return to_dataset(cubic(), conditions, found, 10, {})
+    effort = Effort(np.full(len(found), 10), np.zeros(len(found), bool))
+    return to_dataset(cubic(), conditions, found, effort, {})
 
 
 def test_counts_leave_slow_points_out(result):
@@ -88,7 +90,7 @@ def test_every_variable_of_the_schema_has_words_for_itself():
 
 
 def test_attributes_are_numbers_and_text():
-    attrs = attributes(cubic(), {"tol": 1e-12, "seed": 3, "spectra": "full", "nested": {"a": [1]}})
+    attrs = attributes([cubic()], {"tol": 1e-12, "seed": 3, "spectra": "full", "nested": {"a": [1]}})
     assert all(type(value) in (int, float, str) for value in attrs.values())
     assert json.loads(attrs["configuration"])["nested"] == {"a": [1]}
     assert (attrs["time_domain"], attrs["seed"], attrs["tol"]) == ("discrete", 3, 1e-12)
@@ -97,10 +99,10 @@ def test_attributes_are_numbers_and_text():
 
 
 def test_the_hash_tells_models_apart():
-    one, same, other = (attributes(tanh_network(np.eye(2) * s), {})["model_hash"] for s in (1, 1, 2))
+    one, same, other = (attributes([tanh_network(np.eye(2) * s)], {})["model_hash"] for s in (1, 1, 2))
     assert one == same != other
     slower = fpa.vector_field(cubic().function.cell, state=["x"], inputs=["drive"], dt=0.1)
-    assert attributes(slower, {})["model_hash"] != attributes(cubic(), {})["model_hash"]
+    assert attributes([slower], {})["model_hash"] != attributes([cubic()], {})["model_hash"]
 
 
 @pytest.mark.parametrize(

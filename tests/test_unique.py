@@ -50,11 +50,9 @@ def test_tiny_distances_survive_large_coordinates():
 def test_more_points_than_there_was_room_for():
     points = np.random.default_rng(1).normal(size=(100, 3))
     known = registry(points)
-    for k in range(0, 100, 2):
-        known.hit(k, points[k], np.full(3, RESIDUAL))
     found = known.of(0)
     np.testing.assert_array_equal(found.x, points)
-    assert found.hits.tolist() == [1, 0] * 50
+    assert found.index.tolist() == list(range(100))
     assert known.count == 100
 
 
@@ -68,11 +66,10 @@ def test_points_belong_to_their_condition():
 
 def test_of_a_cluster_the_smallest_residual_is_kept():
     known = registry([[1.0]])
-    known.hit(0, np.array([1.0 + 1e-9]), np.array([1e-14]))
+    known.improve(0, np.array([1.0 + 1e-9]), np.array([1e-14]))
     assert known.x[0, 0] == 1.0
-    known.hit(0, np.array([1.0 - 1e-16]), np.array([0.0]))
+    known.improve(0, np.array([1.0 - 1e-16]), np.array([0.0]))
     assert known.x[0, 0] == 1.0 - 1e-16
-    assert known.hits[0] == 2
 
 
 @pytest.mark.parametrize(
@@ -96,6 +93,27 @@ def test_without_an_inverse_distance_decides():
     assert known.same(np.array([1.0 + 1e-8]), np.zeros(1), 0, 1e-8)
     assert not known.same(np.array([1.0 + 1e-5]), np.zeros(1), 0, 1e-5)
     assert not known.same(np.array([1.0]), np.zeros(1), -1, np.inf)
+
+
+def test_angles_are_wrapped_into_their_period_and_keep_their_bits():
+    angle = np.array([0.1, np.pi, -np.pi, 3.5 * np.pi, -7.0, np.nextafter(-np.pi, 0.0)])
+    wrapped = unique.wrap(angle)
+    assert np.all((wrapped > -np.pi) & (wrapped <= np.pi))
+    np.testing.assert_allclose(np.exp(1j * wrapped), np.exp(1j * angle), atol=1e-15)
+    assert wrapped[[0, 1, 5]].tobytes() == angle[[0, 1, 5]].tobytes()
+    assert wrapped[2] == np.pi
+
+
+def test_whole_turns_apart_angles_are_the_same_point_and_nothing_else_is():
+    known = KnownPoints(np.array([1e-6]), 2, np.array([True, False]))
+    known.add(np.array([np.pi - 1e-8, 1.0]), np.zeros(2), 0, None)
+    known.add(np.array([0.5, 1.0 + 2 * np.pi]), np.zeros(2), 0, None)
+    states = np.array([[-np.pi + 1e-8, 1.0], [0.5 + 4 * np.pi, 1.0]])
+    index, distance = known.nearest(states, np.zeros(2, int))
+    assert index[0] == 0
+    np.testing.assert_allclose(distance[0], 2e-8, rtol=1e-6)
+    assert known.same(states[0], np.zeros(2), 0, distance[0])
+    assert distance[1] > 1.0  # lengths are not wrapped
 
 
 def certain(fn, x, before, point=0.0, slope=1.0):

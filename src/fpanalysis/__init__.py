@@ -10,6 +10,7 @@ from fpanalysis.control.controller import Controller
 from fpanalysis.control.ensemble import Ensemble
 from fpanalysis.control.network import Network
 from fpanalysis.find import find_fixed_points
+from fpanalysis.goal import Goal, grid
 from fpanalysis.io import open_dataset, save
 from fpanalysis.load import load, load_torch
 from fpanalysis.simulation import simulate
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
 __all__ = [
     "Controller",
     "Ensemble",
+    "Goal",
     "Network",
     "VectorField",
     "datasets",
     "eigendecompose",
     "fields",
     "find_fixed_points",
+    "grid",
     "linearize",
     "load",
     "load_torch",

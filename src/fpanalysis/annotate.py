@@ -1,27 +1,33 @@
 """What is derived from the points of a dataset, added to it: Jacobians, spectra, the long form."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from fpanalysis._messages import listed
 from fpanalysis._progress import progress_bar
+from fpanalysis.control.fields import AbstractField
 from fpanalysis.dataset import NONE, condition_dims, scatter, time_units, variable
 from fpanalysis.linearization import Linearization, jacobians
 from fpanalysis.spectrum import DEFECTIVE_CONDITION, Spectrum, eigenpairs, stability, time_scales
-from fpanalysis.vector_field import VectorField, as_vector_field
+from fpanalysis.subject import Model, Subject, as_subject
+from fpanalysis.vector_field import VectorField
 
 CHUNK = 256
 
 
-def linearize(model: VectorField | Callable, ds: xr.Dataset, *, progress: bool = True) -> xr.Dataset:
+def linearize(
+    model: Model, ds: xr.Dataset, *, field: AbstractField | None = None, progress: bool = True
+) -> xr.Dataset:
     """Add the Jacobians at every point of a result.
 
     Args:
-        model: the vector field (or cell) that the points belong to.
-        ds: a dataset made by `find_fixed_points`, or a selection of one.
+        model: the vector field (or cell, controller, network, ensemble) that the points belong to.
+        ds: a dataset made by `find_fixed_points`, or a selection of one. Of an ensemble's result, select
+            members with `ensemble.sel` and on the dataset alike.
+        field: the force field in which the points of a closed loop were found.
         progress: whether to show a bar for work that takes more than a second.
 
     Returns:
@@ -39,10 +45,16 @@ def linearize(model: VectorField | Callable, ds: xr.Dataset, *, progress: bool =
         >>> fpa.linearize(model, ds).jacobian.dims
         ('fixed_point', 'state_out', 'state')
     """
-    field = as_vector_field(model)
-    dims, mask, x, u = _points(field, ds)
-    lines = [jacobians(field, x[part], u[part]) for part in _parts(len(x), "Jacobians", progress)]
-    return _with_jacobians(ds, dims, mask, Linearization(*map(np.concatenate, zip(*lines, strict=True))))
+    subject = as_subject(model, ds.attrs.get("loop", "clamped"), field)
+    _check_members(subject, ds)
+    return _linearized(subject.fields, ds, progress)
+
+
+def _linearized(fields: Sequence[VectorField], ds: xr.Dataset, progress: bool) -> xr.Dataset:
+    points = _points(fields, ds)
+    lines = [jacobians(*args) for args in _parts(fields, points, "Jacobians", progress)]
+    joined = Linearization(*map(np.concatenate, zip(*lines, strict=True)))
+    return _with_jacobians(ds, points.dims, points.mask, joined)
 
 
 def eigendecompose(ds: xr.Dataset, *, vectors: bool = True, progress: bool = True) -> xr.Dataset:
@@ -80,29 +92,57 @@ def eigendecompose(ds: xr.Dataset, *, vectors: bool = True, progress: bool = Tru
     mask = ds["kind"].values != NONE
     jacobian = ds["jacobian"].transpose(*dims, "fixed_point", "state_out", "state").values[mask]
     domain = ds.attrs["time_domain"]
-    parts = _parts(len(jacobian), "spectra", progress)
-    return _with_spectrum(ds, dims, mask, _joined([eigenpairs(jacobian[p], domain, vectors) for p in parts]))
+    n, parts = len(jacobian), []
+    with progress_bar(n, "spectra", progress) as done:
+        for start in range(0, max(n, 1), CHUNK):
+            parts.append(eigenpairs(jacobian[start : start + CHUNK], domain, vectors))
+            done(min(CHUNK, n - start))
+    return _with_spectrum(ds, dims, mask, _joined(parts))
 
 
-def add_spectra(field: VectorField, ds: xr.Dataset, spectra: str, progress: bool) -> xr.Dataset:
-    """Add Jacobians and eigenpairs (`"full"`), or eigenvalues and time scales alone (`"values"`)."""
+def add_spectra(fields: Sequence[VectorField], ds: xr.Dataset, spectra: str, progress: bool) -> xr.Dataset:
+    """Add Jacobians and eigenpairs (`"full"`), or eigenvalues and time scales alone (`"values"`).
+
+    Args:
+        fields: the vector field, or those of an ensemble, whose dims come first in the dataset.
+        ds: the result.
+        spectra: `"full"` or `"values"`.
+        progress: whether to show a bar for work that takes more than a second.
+    """
     if spectra == "full":
-        return eigendecompose(linearize(field, ds, progress=progress), progress=progress)
-    dims, mask, x, u = _points(field, ds)
+        return eigendecompose(_linearized(fields, ds, progress), progress=progress)
+    points = _points(fields, ds)
     # The Jacobians are let go part by part: all of them together may not fit in memory.
     spectrums = [
-        eigenpairs(jacobians(field, x[part], u[part]).state, field.time_domain, vectors=False)
-        for part in _parts(len(x), "spectra", progress)
+        eigenpairs(jacobians(*args).state, fields[0].time_domain, vectors=False)
+        for args in _parts(fields, points, "spectra", progress)
     ]
-    return _with_spectrum(ds, dims, mask, _joined(spectrums))
+    return _with_spectrum(ds, points.dims, points.mask, _joined(spectrums))
 
 
-def _parts(n: int, what: str, progress: bool) -> Iterator[slice]:
-    """Yield slices that part `n` points (one empty slice for none), and show how many are done."""
-    with progress_bar(n, what, progress) as done:
-        for start in range(0, max(n, 1), CHUNK):
-            yield slice(start, start + CHUNK)
-            done(min(CHUNK, n - start))
+class _Points(NamedTuple):
+    """The used rows of a result: condition dims, which rows they are, states, inputs, and whose they are."""
+
+    dims: tuple[str, ...]
+    mask: np.ndarray
+    x: np.ndarray
+    u: np.ndarray
+    member: np.ndarray
+
+
+def _parts(
+    fields: Sequence[VectorField], points: _Points, what: str, progress: bool
+) -> Iterator[tuple[VectorField, np.ndarray, np.ndarray]]:
+    """Yield vector field, states and inputs of the points part by part (one empty part for none)."""
+    with progress_bar(len(points.x), what, progress) as done:
+        if len(points.x) == 0:
+            yield fields[0], points.x, points.u
+        for k, field in enumerate(fields):
+            rows = np.flatnonzero(points.member == k)
+            for start in range(0, len(rows), CHUNK):
+                part = rows[start : start + CHUNK]
+                yield field, points.x[part], points.u[part]
+                done(len(part))
 
 
 def spectra_bytes(field: VectorField, ds: xr.Dataset) -> int:
@@ -146,9 +186,25 @@ def to_long(ds: xr.Dataset) -> xr.Dataset:
     return long.assign(repeated).assign_coords(fixed_point=np.arange(len(where[0])))
 
 
-def _points(field: VectorField, ds: xr.Dataset) -> tuple[tuple[str, ...], np.ndarray, np.ndarray, np.ndarray]:
-    """Return the condition dims, which rows are used, and the states and inputs of those."""
-    dims = condition_dims(ds)
+def _check_members(subject: Subject, ds: xr.Dataset) -> None:
+    """Raise `ValueError` unless the first dims of a result are those of the ensemble."""
+    members, dims = subject.template, condition_dims(ds)
+    if dims[: members.ndim] != members.dims:
+        raise ValueError(
+            f"ds: expected the ensemble's dims {listed(map(str, members.dims))} first, got {listed(dims)}"
+        )
+    for dim in members.dims:
+        expected, got = members[dim].values.tolist(), ds[dim].values.tolist()
+        if expected != got:
+            raise ValueError(
+                f"ds: expected the ensemble's values of {str(dim)!r}, {listed(map(str, expected))}, "
+                f"got {listed(map(str, got))}"
+            )
+
+
+def _points(fields: Sequence[VectorField], ds: xr.Dataset) -> _Points:
+    """Return the used rows of a result."""
+    dims, field = condition_dims(ds), fields[0]
     for dim, names in (("state", field.state), ("input", field.inputs)):
         given = tuple(map(str, ds[dim].values)) if dim in ds.coords else ()
         if given != names:
@@ -157,10 +213,11 @@ def _points(field: VectorField, ds: xr.Dataset) -> tuple[tuple[str, ...], np.nda
             )
     mask = ds["kind"].transpose(*dims, "fixed_point").values != NONE
     x = ds["x"].transpose(*dims, "fixed_point", "state").values[mask]
+    each = np.repeat(np.arange(len(fields)), mask.size // len(fields)).reshape(mask.shape)
     if not field.inputs:
-        return dims, mask, x, np.zeros((len(x), 0))
+        return _Points(dims, mask, x, np.zeros((len(x), 0)), each[mask])
     u = ds["u"].transpose(*dims, "input").values[..., None, :]
-    return dims, mask, x, np.broadcast_to(u, (*mask.shape, u.shape[-1]))[mask]
+    return _Points(dims, mask, x, np.broadcast_to(u, (*mask.shape, u.shape[-1]))[mask], each[mask])
 
 
 def _with_jacobians(

@@ -86,12 +86,12 @@ def _drive(n_paths: int, u: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _draw(paths: np.ndarray, starts: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    usable = _usable(paths, starts)
+    usable = usable_states(paths, starts)
     chosen = usable[rng.choice(len(usable), n, replace=n > len(usable))]
     return chosen + NOISE * spread_of(usable) * rng.standard_normal(chosen.shape)
 
 
-def _usable(paths: np.ndarray, starts: np.ndarray) -> np.ndarray:
+def usable_states(paths: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """Return the states `(n, state)` of paths `(path, time, state)` from which to draw.
 
     A path that leaves for infinity counts only as far as the others go: its last states before the end are

@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
@@ -28,6 +30,7 @@ class Points(NamedTuple):
         f: what vanishes at a fixed point, recomputed, `(point, state)`.
         y: readouts, `(point, output)`.
         n_hits: candidates that ended at each, `(point,)`.
+        n_neighbour_hits: starts from points of neighbouring conditions that ended at each, `(point,)`.
     """
 
     x: np.ndarray
@@ -35,6 +38,22 @@ class Points(NamedTuple):
     f: np.ndarray
     y: np.ndarray
     n_hits: np.ndarray
+    n_neighbour_hits: np.ndarray
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What went into the conditions of a result.
+
+    Args:
+        n_candidates: candidates of each condition, `(condition,)`.
+        is_bad: whose models could not be analysed, `(condition,)`.
+        has_neighbours: whether conditions were also solved from their neighbours' points.
+    """
+
+    n_candidates: np.ndarray
+    is_bad: np.ndarray
+    has_neighbours: bool = False
 
 
 # name: (dims after the conditions, long name, units, what fills the unused rows)
@@ -47,12 +66,20 @@ SCHEMA: dict[str, tuple[tuple[str, ...], str, str | None, Any]] = {
     "residual": (("fixed_point",), "max-norm of F(x, u) - x (continuous time: of F)", None, np.nan),
     "q": (("fixed_point",), "half the squared 2-norm of F(x, u) - x (continuous time: of F)", None, np.nan),
     "n_hits": (("fixed_point",), "candidates that ended here", "1", -1),
+    "n_neighbour_hits": (("fixed_point",), "starts from neighbouring conditions that ended here", "1", -1),
     "coverage": ((), "Good-Turing estimate of the share of hits that go to known points", "1", 0.0),
     "n_candidates": ((), "number of candidates", "1", 0),
     "n_failed": ((), "candidates that ended at no fixed point", "1", 0),
     "status": ((), "outcome of the condition", None, 0),
     "y": (("fixed_point", "output"), "readout at the point", None, np.nan),
     "u": (("input",), "constant input of the condition", None, np.nan),
+    "force": (("fixed_point", "axis"), "force that the network exerts on the body", "N", np.nan),
+    "force_norm": (("fixed_point",), "size of the force", "N", np.nan),
+    "torque": (("fixed_point", "joint"), "torque that the network exerts on the arm", "N m", np.nan),
+    "torque_norm": (("fixed_point",), "size of the torque", "N m", np.nan),
+    "position": (("fixed_point", "axis"), "where the effector rests", "m", np.nan),
+    "offset": (("fixed_point", "axis"), "where the effector rests, from the target", "m", np.nan),
+    "offset_norm": (("fixed_point",), "distance of the effector from the target", "m", np.nan),
     "jacobian": (("fixed_point", "state_out", "state"), "dF/dx", None, np.nan),
     "input_jacobian": (("fixed_point", "state_out", "input"), "dF/du", None, np.nan),
     "output_jacobian": (("fixed_point", "output", "state"), "dy/dx", None, np.nan),
@@ -102,7 +129,7 @@ def scatter(name: str, mask: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def to_dataset(
-    field: VectorField, conditions: Conditions, found: Sequence[Points], n_candidates: int, attrs: dict
+    field: VectorField, conditions: Conditions, found: Sequence[Points], effort: Effort, attrs: dict
 ) -> xr.Dataset:
     """Return the points of all conditions as one labelled dataset, without spectra."""
     counts = np.array([len(points.x) for points in found])
@@ -118,16 +145,18 @@ def to_dataset(
         "q": 0.5 * np.sum(f**2, axis=1),
         "n_hits": hits,
     }
+    if effort.has_neighbours:
+        rows["n_neighbour_hits"] = np.concatenate([points.n_neighbour_hits for points in found])
     if field.outputs:
         rows["y"] = np.concatenate([points.y for points in found])
     values = {name: scatter(name, mask, row) for name, row in rows.items()}
-    values |= _counts(found, n_candidates)
+    values |= _counts(found, effort)
     if field.inputs:
         values["u"] = conditions.u
     return _assemble(field, conditions, values, attrs)
 
 
-def _counts(found: Sequence[Points], n_candidates: int) -> dict[str, np.ndarray]:
+def _counts(found: Sequence[Points], effort: Effort) -> dict[str, np.ndarray]:
     fixed = [points.n_hits[points.kind == FIXED] for points in found]
     n_fixed = np.array([len(hits) for hits in fixed])
     ended = np.array([hits.sum() for hits in fixed], int)
@@ -136,9 +165,9 @@ def _counts(found: Sequence[Points], n_candidates: int) -> dict[str, np.ndarray]
         "n_fixed_points": n_fixed,
         "n_slow_points": np.array([int((points.kind == SLOW).sum()) for points in found]),
         "coverage": np.where(ended > 0, 1.0 - once / np.maximum(ended, 1), 0.0),
-        "n_candidates": np.full(len(found), n_candidates),
-        "n_failed": n_candidates - ended,
-        "status": np.where(n_fixed > 0, SOLVED, NONE_FOUND).astype(np.int8),
+        "n_candidates": effort.n_candidates,
+        "n_failed": effort.n_candidates - ended,
+        "status": np.select([effort.is_bad, n_fixed > 0], [BAD_MODEL, SOLVED], NONE_FOUND).astype(np.int8),
     }
 
 
@@ -158,18 +187,27 @@ def _assemble(field: VectorField, conditions: Conditions, values: dict, attrs: d
     return xr.Dataset({name: shaped[name] for name in order}, coords, attrs)
 
 
-def attributes(field: VectorField, configuration: dict[str, Any]) -> dict[str, Any]:
-    """Return the attributes by which a result explains itself: numbers and strings only."""
+def attributes(fields: Sequence[VectorField], configuration: dict[str, Any]) -> dict[str, Any]:
+    """Return the attributes by which a result explains itself: numbers and strings only.
+
+    Args:
+        fields: the vector field, or those of an ensemble.
+        configuration: arguments of the call; those that are None are left out.
+    """
+    field, hashes = fields[0], [model_hash(each) for each in fields]
+    configuration = {name: value for name, value in configuration.items() if value is not None}
     attrs: dict[str, Any] = {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "fpanalysis_version": version("fpanalysis"),
         "jax_version": jax.__version__,
-        "model_hash": model_hash(field),
+        "model_hash": hashes[0] if len(fields) == 1 else sha256("".join(hashes).encode()).hexdigest(),
         "time_domain": field.time_domain,
         "configuration": json.dumps(configuration, sort_keys=True),
     }
     if field.dt is not None:
         attrs["dt"] = field.dt
+    if field.periodic:
+        attrs["periodic"] = " ".join(field.periodic)
     simple = {name: value for name, value in configuration.items() if isinstance(value, int | float | str)}
     return attrs | {name: int(value) if isinstance(value, bool) else value for name, value in simple.items()}
 

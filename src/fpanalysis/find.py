@@ -1,7 +1,6 @@
 """`find_fixed_points`: from a model and its inputs to a labelled dataset of every fixed point."""
 
 import warnings
-from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -10,25 +9,36 @@ import xarray as xr
 from fpanalysis._messages import nearest
 from fpanalysis._progress import progress_bar
 from fpanalysis.annotate import add_spectra, spectra_bytes
-from fpanalysis.conditions import Conditions, make_conditions, spread_candidates
-from fpanalysis.dataset import FIXED, SLOW, Points, attributes, to_dataset
-from fpanalysis.linearization import jacobians
-from fpanalysis.search import Search, search_drawn, search_given
-from fpanalysis.slow import BUDGET, find_slow_points
+from fpanalysis.body import add_body
+from fpanalysis.candidates import visited
+from fpanalysis.conditions import Conditions, spread_candidates
+from fpanalysis.control.fields import AbstractField
+from fpanalysis.dataset import NONE_FOUND, Effort, attributes, to_dataset
+from fpanalysis.neighbours import search_neighbours
+from fpanalysis.points import no_points, verified, with_slow
+from fpanalysis.search import Problem, Search, scales_of, search_drawn, search_given
 from fpanalysis.solvers import AnySolver, DampedNewton
-from fpanalysis.vector_field import VectorField, as_vector_field, check_finite
-from fpanalysis.verify import TOLERANCE, allowed, residuals
+from fpanalysis.span import conditions_of, fresh, links_of
+from fpanalysis.subject import Loop, Model, Subject, as_subject
+from fpanalysis.vector_field import VectorField, bad_arrays
+from fpanalysis.verify import TOLERANCE
+from fpanalysis.visits import Visits
 
 MEMORY_LIMIT = 4 * 2**30
+MANY, FEW = 1024, 64
+POOLED_CONDITIONS = 16
 
 
 def find_fixed_points(
-    model: VectorField | Callable,
+    model: Model,
     goal: Any = None,
     *,
     inputs: Any = None,
+    loop: Loop = "clamped",
+    field: AbstractField | None = None,
     candidates: Any = None,
-    n_candidates: int = 1024,
+    n_candidates: int | None = None,
+    exhaustive: bool = False,
     spectra: Literal["full", "values", False] = "full",
     slow_points: bool = False,
     solver: AnySolver | None = None,
@@ -43,21 +53,37 @@ def find_fixed_points(
     floor; every point is verified, told apart from its neighbours, linearised and labelled. It finds
     saddles as well as stable points.
 
+    Of a `Controller` it finds the steady states at its goals. *Clamped*, the feedback is held where the goal
+    says, and the network alone is solved for; in the *closed* loop, network, plant and delay line are. An
+    `Ensemble` of controllers or networks is analysed member by member, and its hyperparameters are the
+    first dims of the result. Neighbouring conditions of controllers are also solved from each other's
+    points.
+
     Args:
-        model: a `VectorField`, or an Equinox cell; a function becomes one with `vector_field(f, state=…)`.
-        goal: the constant input: nothing (zeros), an array `(input,)`, a mapping from input names to
-            numbers or DataArrays (inputs not named are zero), or a DataArray with a dim `input` and any
-            other named dims, each of which becomes a dim of the result.
-        inputs: the same under another name; give one of the two.
+        model: a `VectorField`, an Equinox cell, a `Controller`, a `Network` or an `Ensemble`; a function
+            becomes a vector field with `vector_field(f, state=…)`.
+        goal: for controllers, a `Goal`. For others the constant input: nothing (zeros), an array
+            `(input,)`, a mapping from input names to numbers or DataArrays (inputs not named are zero), or
+            a DataArray with a dim `input` and any other named dims, each of which becomes a dim of the
+            result.
+        inputs: the same as such numbers, also for controllers; or a dataset made by `simulate`, whose every
+            input `u` is then held constant. Along a dim `time` every step is solved from its neighbours'
+            points and every tenth from candidates as well; a warning says where the two differ.
+        loop: of controllers, `"clamped"` or `"closed"`.
+        field: the force field of the closed loop, such as `fields.Curl(1.0)`; none by default.
         candidates: states to start from: an array `(candidate, state)`, or a DataArray with dims
             `candidate`, `state` and any of the condition dims. All are used. By default the package draws
-            them: half are states that the model visits from random starts, plus noise, and half lie
-            between points found already.
-        n_candidates: how many candidates the package draws for each condition.
+            them: of controllers, states that the very controller visits on reaches to its goals, plus
+            noise; of others, half are states that the model visits from random starts, plus noise, and half
+            lie between points found already.
+        n_candidates: how many candidates the package draws for each condition: 64 for controllers and along
+            `time`, 1024 otherwise.
+        exhaustive: whether to run all candidates of controllers, even where the first 16 and the
+            neighbours' points agree on what there is.
         spectra: `"full"` keeps Jacobians and eigenvectors, `"values"` eigenvalues and time scales only,
             `False` nothing of them.
         slow_points: whether to search for slow points too (minima of the speed above the tolerance); up to
-            64 searches for each condition.
+            64 searches for each condition that has candidates.
         solver: any Optimistix root finder or least-squares solver, instead of `solvers.DampedNewton`. What
             it finds is polished and verified in the same way. Of a `DampedNewton` only `cap` matters here,
             since `tol` says when a point is fixed.
@@ -72,16 +98,19 @@ def find_fixed_points(
     Returns:
         A Dataset with the condition dims first, then `fixed_point`: the points `x`, their `kind`,
         `residual`, `n_hits`, readout `y`, Jacobians and spectra, and for each condition the number of
-        points, `coverage`, `n_failed` and `status`. The schema page of the documentation says every
-        variable.
+        points, `coverage`, `n_failed` and `status`. Of controllers also the `force` (or `torque`) and its
+        norm, and in the closed loop the `position` where the effector rests and its `offset` from the
+        target. The schema page of the documentation says every variable.
 
     Raises:
         TypeError: an argument is of the wrong kind, or both `goal` and `inputs` are given.
-        ValueError: shapes, names or values do not fit, or weights are not finite; the message names the
-            argument, what it was and what was expected.
+        ValueError: shapes, names or values do not fit, a goal is out of reach, or all weights are not
+            finite; the message names the argument, what it was and what was expected.
 
     Warns:
-        UserWarning: a condition has no fixed point, or full spectra would be too large.
+        UserWarning: a condition has no fixed point, members of an ensemble have weights that are not finite
+            (their rows have the status `bad_model`), candidates and neighbours differ, or full spectra
+            would be too large.
 
     Sources:
         Sussillo and Barak 2013, Opening the black box, Neural Computation 25; Good 1953, The population
@@ -92,35 +121,102 @@ def find_fixed_points(
         >>> ds = fpa.find_fixed_points(fpa.datasets.flipflop("gru"))
         >>> int(ds.n_fixed_points), int(ds.is_stable.sum())
         (27, 8)
+        >>> controllers = fpa.datasets.reaching_ensemble().sel(method="std", field_std=[0.0, 0.8])
+        >>> goal = fpa.Goal(position=fpa.grid(2, 2), context=[0.0, 1.0])
+        >>> dict(fpa.find_fixed_points(controllers, goal, spectra=False).n_fixed_points.sizes)
+        {'field_std': 2, 'replicate': 3, 'context': 2, 'goal': 4}
     """
-    field = as_vector_field(model)
-    conditions = make_conditions(field.inputs, goal, inputs)
+    subject = as_subject(model, loop, field)
+    own, conditions = conditions_of(subject, goal, inputs)
     solver = DampedNewton() if solver is None else solver
-    _check(solver, n_candidates, spectra, tol, seed, memory_limit)
+    has_neighbours = candidates is None and (bool(subject.controllers) or "time" in own.dims)
+    n_candidates = (FEW if has_neighbours else MANY) if n_candidates is None else n_candidates
+    _check(solver, n_candidates, exhaustive, spectra, tol, seed, memory_limit)
     n_candidates, tol, seed = int(n_candidates), float(tol), int(seed)
-    check_finite(field)
-    given = None if candidates is None else spread_candidates(candidates, field.state, conditions)
-    n_candidates = n_candidates if given is None else given.shape[1]
+    state = subject.fields[0].state
+    given = None if candidates is None else spread_candidates(candidates, state, conditions)
 
-    with progress_bar(len(conditions.u) * n_candidates, "starts", progress) as done:
-        if given is None:
-            found = search_drawn(field, conditions.u, n_candidates, seed, solver, tol, done)
-        else:
-            found = search_given(field, conditions.u, given, solver, tol, done)
-    points = _verified(field, conditions, found, tol)
-    if slow_points:
-        points = _with_slow(field, conditions, found, points, progress)
+    points, effort = [], []
+    n_each = n_candidates if given is None else given.shape[1]
+    n_fresh = len(fresh(own)) if has_neighbours else len(own.u)
+    with progress_bar(len(subject.fields) * n_fresh * n_each, "candidates", progress) as done:
+        for k, member in enumerate(subject.fields):
+            rows = slice(k * len(own.u), (k + 1) * len(own.u))
+            if subject.is_bad[k]:
+                points += [no_points(len(state), len(member.outputs))] * len(own.u)
+                effort.append(np.zeros(len(own.u), int))
+                done(n_fresh * n_each)
+                continue
+            problem = Problem(member, conditions.u[rows], solver, tol, done)
+            if given is not None:
+                search = search_given(problem, given[rows])
+            elif has_neighbours:
+                search = _with_neighbours(subject, k, problem, own, n_candidates, seed, exhaustive)
+            else:
+                search = search_drawn(problem, n_candidates, seed)
+            found = verified(search)
+            points += with_slow(search, found, progress) if slow_points else found
+            effort.append(search.n_candidates)
 
-    solver_name = f"{type(solver).__module__.split('.')[0]}.{type(solver).__name__}"
-    attrs = attributes(field, {"solver": solver_name, "tol": tol, "seed": seed, "spectra": str(spectra)})
-    ds = to_dataset(field, conditions, points, n_candidates, attrs)
+    is_bad = np.repeat(subject.is_bad, len(own.u))
+    ds = to_dataset(
+        subject.fields[0],
+        conditions,
+        points,
+        Effort(np.concatenate(effort), is_bad, has_neighbours),
+        attributes(subject.fields, _configuration(subject, solver, tol, seed, spectra)),
+    )
+    if subject.controllers:
+        assert subject.loop is not None
+        ds = add_body(subject.controllers[0], subject.loop, ds)
+    _warn_of_members(subject)
     _warn_if_empty(ds, conditions)
+    if "time" in own.dims and has_neighbours:
+        _warn_of_differences(ds, conditions)
     if not spectra:
         return ds
-    return add_spectra(field, ds, _affordable(field, ds, spectra, memory_limit), progress)
+    return add_spectra(
+        subject.fields, ds, _affordable(subject.fields[0], ds, spectra, memory_limit), progress
+    )
 
 
-def _check(solver: Any, n_candidates: Any, spectra: Any, tol: Any, seed: Any, memory_limit: Any) -> None:
+def _with_neighbours(
+    subject: Subject, k: int, problem: Problem, own: Conditions, n: int, seed: int, exhaustive: bool
+) -> Search:
+    """Search with candidates from what member `k` itself does, and from neighbouring conditions' points."""
+    asked = fresh(own)
+    rngs = [np.random.default_rng([seed, int(c)]) for c in asked]
+    if subject.controllers:
+        visits = Visits(subject.controllers[k], subject.force_field, problem.field, problem.u, seed)
+        x, scales = [visits.draw(n, rng) for rng in rngs], visits.scales
+    else:
+        some = problem.u[asked[:: -(-len(asked) // POOLED_CONDITIONS)]]
+        states = visited(problem.field, some, n, seed).reshape(-1, len(problem.field.state))
+        x, scales = [states[rng.choice(len(states), n)] for rng in rngs], scales_of(states)
+    condition = np.repeat(asked, n)
+    # Along time the candidates are there to be compared with the neighbours: all of them run.
+    every = exhaustive or "time" in own.dims
+    return search_neighbours(problem, np.concatenate(x), condition, scales, links_of(own), every)
+
+
+def _configuration(
+    subject: Subject, solver: AnySolver, tol: float, seed: int, spectra: str | bool
+) -> dict[str, Any]:
+    field = None if subject.force_field is None else repr(subject.force_field)
+    name = f"{type(solver).__module__.split('.')[0]}.{type(solver).__name__}"
+    return {
+        "solver": name,
+        "tol": tol,
+        "seed": seed,
+        "spectra": str(spectra),
+        "loop": subject.loop,
+        "field": field,
+    }
+
+
+def _check(
+    solver: Any, n_candidates: Any, exhaustive: Any, spectra: Any, tol: Any, seed: Any, memory_limit: Any
+) -> None:
     if not isinstance(solver, AnySolver):
         raise TypeError(
             "solver: expected an Optimistix root finder or least-squares solver, such as "
@@ -128,6 +224,8 @@ def _check(solver: Any, n_candidates: Any, spectra: Any, tol: Any, seed: Any, me
         )
     if isinstance(n_candidates, bool) or not isinstance(n_candidates, int | np.integer) or n_candidates < 1:
         raise ValueError(f"n_candidates: expected a whole number of at least 1, got {n_candidates!r}")
+    if not isinstance(exhaustive, bool):
+        raise TypeError(f"exhaustive: expected True or False, got {exhaustive!r}")
     if not isinstance(spectra, str | bool) or spectra not in ("full", "values", False):
         hint = nearest(str(spectra), ("full", "values"))
         raise ValueError(f"spectra: expected 'full', 'values' or False, got {spectra!r}{hint}")
@@ -139,47 +237,39 @@ def _check(solver: Any, n_candidates: Any, spectra: Any, tol: Any, seed: Any, me
         raise ValueError(f"memory_limit: expected a number of bytes, got {memory_limit!r}")
 
 
-def _verified(field: VectorField, conditions: Conditions, found: Search, tol: float) -> list[Points]:
-    """Return the points of every condition, sorted, whose recomputed residual meets the tolerance."""
-    out = []
-    for c, u in enumerate(conditions.u):
-        x, hits = found.known.of(c)
-        order = np.lexsort(np.round(x / found.known.distinct[c]).T[::-1])
-        x, hits = x[order], hits[order]
-        inputs = np.broadcast_to(u, (len(x), len(u)))
-        f, y = residuals(field, x, inputs)
-        norm = 1.0
-        if field.time_domain == "continuous":
-            norm = np.abs(jacobians(field, x, inputs).state).sum(axis=-1).max(axis=-1, initial=0.0)
-        good = np.max(np.abs(f), axis=1, initial=0.0) <= allowed(x, norm, field.time_domain, tol)
-        out.append(Points(x[good], np.full(good.sum(), FIXED), f[good], y[good], hits[good]))
-    return out
+def _warn_of_members(subject: Subject) -> None:
+    if bad := np.flatnonzero(subject.is_bad).tolist():
+        shown = "; ".join(f"{subject.member(k)}: {', '.join(bad_arrays(subject.fields[k]))}" for k in bad[:3])
+        warnings.warn(
+            f"model: {len(bad)} of {len(subject.fields)} members hold NaN or infinite weights and were not "
+            f"analysed ({shown}{'; …' if len(bad) > 3 else ''}); their status is bad_model",
+            stacklevel=3,
+        )
 
 
-def _with_slow(
-    field: VectorField, conditions: Conditions, found: Search, points: list[Points], progress: bool
-) -> list[Points]:
-    """Return the points with each condition's slow points after its fixed ones."""
-    out = []
-    with progress_bar(BUDGET * len(points), "slow points", progress) as done:
-        for c, (u, fixed) in enumerate(zip(conditions.u, points, strict=True)):
-            starts = np.concatenate([found.last[c], found.starts[c]])
-            x, hits = find_slow_points(field, starts, u, found.spread[c], fixed.x, done)
-            order = np.lexsort(np.round(x / found.known.distinct[c]).T[::-1])
-            x, hits = x[order], hits[order]
-            f, y = residuals(field, x, np.broadcast_to(u, (len(x), len(u))))
-            slow = Points(x, np.full(len(x), SLOW), f, y, hits)
-            out.append(Points(*map(np.concatenate, zip(fixed, slow, strict=True))))
-    return out
+def _warn_of_differences(ds: xr.Dataset, conditions: Conditions) -> None:
+    """Warn where candidates and the neighbours' points lead to different points."""
+    tried = (ds["n_candidates"] > 0).values[..., None] & ds["is_fixed"].values
+    alone = tried & ((ds["n_hits"].values == 0) | (ds["n_neighbour_hits"].values == 0))
+    if len(differ := np.flatnonzero(alone.any(axis=-1).ravel())):
+        n_both = int((ds["n_candidates"] > 0).sum())
+        where = "; ".join(conditions.label(int(i)) for i in differ[:3]) + ("; …" if len(differ) > 3 else "")
+        warnings.warn(
+            f"in {len(differ)} of the {n_both} conditions that were solved both from candidates and from "
+            f"their neighbours, the two lead to different points ({where}): points that begin or end there, "
+            "or that few candidates reach. All are kept; n_hits and n_neighbour_hits say what led to each",
+            stacklevel=3,
+        )
 
 
 def _warn_if_empty(ds: xr.Dataset, conditions: Conditions) -> None:
-    empty = np.flatnonzero(ds["n_fixed_points"].values.ravel() == 0)
+    status = ds["status"].values.ravel()
+    empty = np.flatnonzero(status == NONE_FOUND)
     if len(empty):
         where = "; ".join(conditions.label(int(i)) for i in empty[:3]) + ("; …" if len(empty) > 3 else "")
         warnings.warn(
             f"no fixed point was found in {len(empty)} of {len(conditions.u)} conditions ({where}): none of "
-            f"the {int(ds['n_candidates'].values.flat[0])} candidates converged. More or other candidates "
+            f"the {int(ds['n_candidates'].values.max())} candidates converged. More or other candidates "
             "may help; the model may also have none, or leave the finite numbers",
             stacklevel=3,
         )

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from fpanalysis.unique import wrap
 from fpanalysis.vector_field import VectorField, float64
 from fpanalysis.verify import TOLERANCE, allowed
 
@@ -74,10 +75,11 @@ def find_slow_points(
         order = np.argsort(q, kind="stable")[: min(BUDGET, np.isfinite(q).sum())]
         for start in starts[order]:
             x = _minimise(field, start, u)
+            x = np.where(field.is_periodic, wrap(x), x)
             progress(1)
-            if not _is_slow(field, x, u, spread) or _near(x, fixed, spread) >= 0:
+            if not _is_slow(field, x, u, spread) or _near(field, x, fixed, spread) >= 0:
                 continue
-            if (k := _near(x, points, spread)) >= 0:
+            if (k := _near(field, x, points, spread)) >= 0:
                 hits[k] += 1
             else:
                 points, hits = np.vstack([points, x]), [*hits, 1]
@@ -115,9 +117,10 @@ def _is_slow(field: VectorField, x: np.ndarray, u: np.ndarray, spread: float) ->
     return bool(flat and curvature[0] >= -CURVATURE * curvature[-1])
 
 
-def _near(x: np.ndarray, points: np.ndarray, spread: float) -> int:
+def _near(field: VectorField, x: np.ndarray, points: np.ndarray, spread: float) -> int:
     if len(points) == 0:
         return -1
-    distance = np.linalg.norm(points - x, axis=1)
+    difference = np.where(field.is_periodic, wrap(points - x), points - x)
+    distance = np.linalg.norm(difference, axis=1)
     k = int(np.argmin(distance))
     return k if distance[k] <= DISTINCT * spread else -1

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from fpanalysis._cells import CellStep, cell_inputs, cell_layout, hidden_state
-from fpanalysis._messages import listed
+from fpanalysis._messages import listed, nearest
 from fpanalysis.labels import Layout, layout_of, names_from, vector_layout
 
 TimeDomain = Literal["discrete", "continuous"]
@@ -33,6 +33,7 @@ class VectorField(eqx.Module):
     outputs: tuple[str, ...] = eqx.field(static=True)
     time_domain: TimeDomain = eqx.field(static=True)
     dt: float | None = eqx.field(static=True)
+    periodic: tuple[str, ...] = eqx.field(static=True, default=())
 
     def __check_init__(self) -> None:
         if self.time_domain not in ("discrete", "continuous"):
@@ -41,6 +42,12 @@ class VectorField(eqx.Module):
             raise ValueError(f"dt: expected a positive number of seconds or None, got {self.dt!r}")
         if self.state_layout.size == 0:
             raise ValueError("state: the state has no entries; a vector field needs at least one")
+        for name in self.periodic:
+            if name not in self.state:
+                raise ValueError(
+                    f"periodic: the state has no entry {name!r}{nearest(name, self.state)}; "
+                    f"it has {listed(self.state)}"
+                )
         # The stand-in state is float32 and the weights may be anything: no promotion rule applies here.
         with jax.numpy_dtype_promotion("standard"):
             self._check_structure()
@@ -66,6 +73,11 @@ class VectorField(eqx.Module):
         """The name of every entry of the state vector."""
         return self.state_layout.names
 
+    @property
+    def is_periodic(self) -> np.ndarray:
+        """Which entries of the state are angles, `(state,)`."""
+        return np.isin(self.state, self.periodic)
+
     def __call__(self, x: Float[Array, " state"], u: Float[Array, " input"]) -> Float[Array, " state"]:
         """Return the next state (discrete time) or `dx/dt` per second (continuous time)."""
         return self.state_layout.flatten(self.function(self.state_layout.unflatten(x), u))
@@ -90,6 +102,7 @@ def vector_field(
     outputs: int | Sequence[str] | None = None,
     time_domain: TimeDomain = "discrete",
     dt: float | None = None,
+    periodic: Sequence[str] = (),
 ) -> VectorField:
     """Wrap a recurrent cell or a function as a vector field.
 
@@ -105,6 +118,8 @@ def vector_field(
         outputs: number or names of the outputs; counted where left out.
         time_domain: `"discrete"` (`x ← F(x, u)`) or `"continuous"` (`dx/dt = F(x, u)`).
         dt: seconds per step (discrete), or between samples (continuous), where there is such a time.
+        periodic: names of the state's entries that are angles in rad. States that differ by whole turns are
+            one, and angles of fixed points lie in (−π, π].
 
     Returns:
         A `VectorField`.
@@ -137,9 +152,9 @@ def vector_field(
     read = None if readout is None else _Readout(readout, hidden_state(f))
     outputs = _count_outputs(read, layout) if outputs is None else outputs
     output_names = names_from(outputs, "output", "outputs")
-    return VectorField(
-        function, read, layout, input_names, output_names, time_domain, None if dt is None else float(dt)
-    )
+    seconds = None if dt is None else float(dt)
+    angles = names_from(list(periodic) if isinstance(periodic, tuple) else periodic, "", "periodic")
+    return VectorField(function, read, layout, input_names, output_names, time_domain, seconds, angles)
 
 
 def _as_step(f: Callable) -> Callable:

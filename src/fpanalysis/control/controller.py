@@ -6,6 +6,7 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from fpanalysis.control.fields import AbstractField
@@ -208,8 +209,14 @@ class Controller(eqx.Module):
             "position[1]",
             *(name for port in self.network.outputs for name in port.entries),
         )
+        angles = tuple(f"plant.{name}[" for name in self.plant.periodic)
+        periodic = tuple(name for name in layout.names if name.startswith(angles))
+        # As arrays, or every amplitude would be compiled anew.
+        field = jax.tree_util.tree_map(
+            lambda leaf: np.asarray(leaf) if eqx.is_inexact_array_like(leaf) else leaf, field
+        )
         step = _ClosedLoop(self, field)
-        return VectorField(step, _Readout(self), layout, inputs, outputs, "discrete", self.dt)
+        return VectorField(step, _Readout(self), layout, inputs, outputs, "discrete", self.dt, periodic)
 
     def _effector(self, plant: PlantState) -> Effector:
         position, velocity = self.plant.effector(plant)

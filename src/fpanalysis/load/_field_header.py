@@ -22,6 +22,8 @@ def describe_field(field: VectorField) -> tuple[dict[str, Any], Parts]:
     cell = getattr(field.function, "cell", None)
     if cell is None:
         raise TypeError(not_describable("a function"))
+    if field.periodic:
+        raise TypeError(not_describable("a cell with angles in its state"))
     cells = cell.cells if type(cell) is StackedCell else (cell,)
     check_cells(cells, "a vector field")
     linear = None if field.readout is None else getattr(field.readout, "readout", None)

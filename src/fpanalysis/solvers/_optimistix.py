@@ -38,22 +38,19 @@ def run_solver(
     Args:
         field: the vector field.
         solver: any Optimistix root finder or least-squares solver; its own tolerances decide success.
-        x: starts, `(condition, candidate, state)`.
-        u: inputs, `(condition, input)`.
+        x: starts, `(start, state)`.
+        u: the input of each, `(start, input)`.
         progress: called with the number of starts done.
     """
-    n_conditions, n_candidates, n_state = x.shape
-    starts = x.reshape(-1, n_state)
-    inputs = np.repeat(u, n_candidates, axis=0)
-    out = np.full(starts.shape, np.nan)
+    out = np.full(x.shape, np.nan)
     with jax.enable_x64(True):
         field = float64(field)
-        for first in range(0, len(starts), CHUNK):
+        for first in range(0, len(x), CHUNK):
             # The last chunk is filled up with repetitions: one shape, one compilation.
-            rows = np.arange(first, first + CHUNK).clip(max=len(starts) - 1)
+            rows = np.arange(first, first + CHUNK).clip(max=len(x) - 1)
             value, success = map(
-                np.asarray, _root_finds(field, solver, jnp.asarray(starts[rows]), jnp.asarray(inputs[rows]))
+                np.asarray, _root_finds(field, solver, jnp.asarray(x[rows]), jnp.asarray(u[rows]))
             )
             out[rows[success]] = value[success]
-            progress(min(CHUNK, len(starts) - first))
-    return out.reshape(x.shape)
+            progress(min(CHUNK, len(x) - first))
+    return out

@@ -33,16 +33,18 @@ OPEN_CONDITIONS = 8
 
 @dataclass
 class Starts:
-    """What to solve: for every condition an input and states to start from.
+    """What to solve: states to start from, each under the input of its condition.
 
     Args:
-        x: states, `(condition, candidate, state)`; may be a broadcast view.
+        x: states, `(start, state)`.
+        condition: the condition of each, `(start,)`.
         u: inputs, `(condition, input)`.
         spread: root-mean-square spread of the states, `(condition,)`; it scales distinctness.
         cap: longest Newton step, `(condition,)`.
     """
 
     x: np.ndarray
+    condition: np.ndarray
     u: np.ndarray
     spread: np.ndarray
     cap: np.ndarray
@@ -54,13 +56,13 @@ class Ends:
 
     Args:
         known: the distinct fixed points of all conditions.
-        last: where the failed starts ended, NaN for the others, `(condition, candidate, state)`.
-        failed: which starts ended at no fixed point, `(condition, candidate)`.
+        point: the known point at which each start ended, −1 where it failed, `(start,)`.
+        last: where the failed starts ended, NaN for the others, `(start, state)`.
     """
 
     known: KnownPoints
+    point: np.ndarray
     last: np.ndarray
-    failed: np.ndarray
 
 
 def batch_size(n_state: int) -> int:
@@ -102,7 +104,7 @@ def solve_pool(
 
     Args:
         field: the vector field.
-        starts: conditions and candidates.
+        starts: states, conditions and inputs.
         tol: tolerance of a fixed point.
         progress: called with the number of starts that have ended since the last call.
         known: points of the same conditions found earlier; they are added to.
@@ -112,7 +114,8 @@ def solve_pool(
         The distinct points and the fate of every start.
     """
     with jax.enable_x64(True), one_blas_thread():
-        known = KnownPoints(DISTINCT * starts.spread, starts.x.shape[2]) if known is None else known
+        if known is None:
+            known = KnownPoints(DISTINCT * starts.spread, starts.x.shape[1], field.is_periodic)
         pool = _Pool(float64(field), starts, tol, known, retire)
         while pool.busy:
             progress(pool.round())
@@ -126,10 +129,10 @@ class _Pool:
         self, field: VectorField, starts: Starts, tol: float, known: KnownPoints, retire: bool
     ) -> None:
         self.field, self.starts, self.tol, self.retire = field, starts, tol, retire
-        n_conditions, n_candidates, n = starts.x.shape
+        n_starts, n = starts.x.shape
         size = batch_size(n)
-        self.queue, self.next = _queue(n_conditions, n_candidates), 0
-        self.ends = Ends(known, np.full(starts.x.shape, np.nan), np.zeros((n_conditions, n_candidates), bool))
+        self.queue, self.next = _queue(starts.condition), 0
+        self.ends = Ends(known, np.full(n_starts, -1), np.full(starts.x.shape, np.nan))
         self.start, self.condition = np.full(size, -1), np.zeros(size, int)
         self.steps, self.stall = np.zeros(size, int), start_stall(np.zeros(size), np)
         self.x, self.direction, self.f = np.zeros((3, size, n))
@@ -146,6 +149,7 @@ class _Pool:
         u = jnp.asarray(self.starts.u[self.condition])
         batch = _advance(self.field, jnp.asarray(self.x), jnp.asarray(self.direction), u)
         batch = Evaluation(*map(np.asarray, batch))
+        batch = batch._replace(x=self.ends.known.wrapped(batch.x))
         self.x, self.f, self.residual = batch.x, batch.f, np.max(np.abs(batch.f), axis=1)
         self._count_steps(batch, fresh)
         ended = (
@@ -163,10 +167,9 @@ class _Pool:
         empty = np.flatnonzero(self.start < 0)[: len(self.queue) - self.next]
         taken = self.queue[self.next : self.next + len(empty)]
         self.next += len(empty)
-        condition, candidate = np.divmod(taken, self.starts.x.shape[1])
-        self.start[empty], self.condition[empty] = taken, condition
+        self.start[empty], self.condition[empty] = taken, self.starts.condition[taken]
         self.x = np.array(self.x)
-        self.x[empty] = self.starts.x[condition, candidate]
+        self.x[empty] = self.starts.x[taken]
         fresh = np.zeros(len(self.start), bool)
         fresh[empty] = True
         return fresh
@@ -186,7 +189,7 @@ class _Pool:
         known, rows = self.ends.known, np.flatnonzero((self.start >= 0) & is_full)
         nearest, distance = known.nearest(batch.x[rows], self.condition[rows])
         certain = known.certain(batch.x[rows], batch.f[rows], before.x[rows], nearest, distance)
-        np.add.at(known.hits, nearest[certain], 1)
+        self.ends.point[self.start[rows[certain]]] = nearest[certain]
         return self._release(rows[certain])
 
     def _end_fixed(self, batch: Evaluation, before: "_Before") -> int:
@@ -207,7 +210,8 @@ class _Pool:
                 if before.residual[i] < self.residual[i]:
                     x, f = before.x[i], before.f[i]
                 k = known.add(x, f, condition, inverse(batch.jacobian[i]))
-            known.hit(k, x, f)
+            known.improve(k, x, f)
+            self.ends.point[self.start[i]] = k
             done.append(i)
         return self._release(np.array(done, int))
 
@@ -215,9 +219,7 @@ class _Pool:
         """Take out the starts that have left the finite numbers or no longer improve."""
         lost = ~np.isfinite(batch.q) | has_stalled(self.stall) | (self.steps >= MAX_STEPS)
         rows = np.flatnonzero((self.start >= 0) & lost & ~self._is_fixed(batch))
-        condition, candidate = np.divmod(self.start[rows], self.starts.x.shape[1])
-        self.ends.failed[condition, candidate] = True
-        self.ends.last[condition, candidate] = batch.x[rows]
+        self.ends.last[self.start[rows]] = batch.x[rows]
         return self._release(rows)
 
     def _is_fixed(self, batch: Evaluation) -> np.ndarray:
@@ -238,11 +240,13 @@ class _Before(NamedTuple):
     residual: np.ndarray
 
 
-def _queue(n_conditions: int, n_candidates: int) -> np.ndarray:
+def _queue(condition: np.ndarray) -> np.ndarray:
     """Return the order of the starts: a few conditions at a time, their candidates in turn.
 
     So a condition's first points are known when most of its starts come, and few conditions are open.
     """
-    index = np.arange(n_conditions * n_candidates).reshape(n_conditions, n_candidates)
-    blocks = [index[i : i + OPEN_CONDITIONS].T.ravel() for i in range(0, n_conditions, OPEN_CONDITIONS)]
-    return np.concatenate(blocks)
+    order = np.argsort(condition, kind="stable")
+    first = np.searchsorted(condition[order], condition[order])
+    turn = np.empty(len(order), int)
+    turn[order] = np.arange(len(order)) - first
+    return np.lexsort((condition, turn, condition // OPEN_CONDITIONS))

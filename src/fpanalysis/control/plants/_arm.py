@@ -104,11 +104,19 @@ class TwoLinkArm(AbstractPlant):
 
         Positions out of reach give NaN; see `check_reachable`.
         """
+        return self.postures(position)[0]
+
+    def postures(self, position: Float[Array, "2"]) -> tuple[PlantState, ...]:
+        """Return the two states in which the effector is at a position (m): elbow down, and elbow up."""
         upper, fore = self.lengths
         x, y = position
-        elbow = jnp.arccos((x**2 + y**2 - upper**2 - fore**2) / (2 * upper * fore))
-        shoulder = jnp.arctan2(y, x) - jnp.arctan2(fore * jnp.sin(elbow), upper + fore * jnp.cos(elbow))
-        return {"angle": jnp.stack([shoulder, elbow]), "angular_velocity": jnp.zeros_like(position)}
+        down = jnp.arccos((x**2 + y**2 - upper**2 - fore**2) / (2 * upper * fore))
+        states = []
+        for elbow in (down, -down):
+            shoulder = jnp.arctan2(y, x) - jnp.arctan2(fore * jnp.sin(elbow), upper + fore * jnp.cos(elbow))
+            angle = jnp.stack([shoulder, elbow])
+            states.append({"angle": angle, "angular_velocity": jnp.zeros_like(position)})
+        return tuple(states)
 
     def effector(self, state: PlantState) -> tuple[Float[Array, "2"], Float[Array, "2"]]:
         """Return position (m) and velocity (m/s) of the hand."""

@@ -40,6 +40,10 @@ class AbstractPlant(eqx.Module):
         """Return the state in which the effector is at a position (m) and nothing moves."""
 
     @abc.abstractmethod
+    def postures(self, position: Float[Array, "2"]) -> tuple[PlantState, ...]:
+        """Return every state in which the effector is at a position (m) and all rests, `at_rest` first."""
+
+    @abc.abstractmethod
     def effector(self, state: PlantState) -> tuple[Float[Array, "2"], Float[Array, "2"]]:
         """Return position (m) and velocity (m/s) of the effector."""
 

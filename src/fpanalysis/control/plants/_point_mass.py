@@ -77,6 +77,10 @@ class PointMass(AbstractPlant):
         """Return the state in which the mass is at a position (m) and does not move."""
         return {"position": position, "velocity": jnp.zeros_like(position)}
 
+    def postures(self, position: Float[Array, "2"]) -> tuple[PlantState, ...]:
+        """Return every state in which the mass is at a position (m) and does not move: the one there is."""
+        return (self.at_rest(position),)
+
     def effector(self, state: PlantState) -> tuple[Float[Array, "2"], Float[Array, "2"]]:
         """Return position (m) and velocity (m/s) of the mass, which is its own effector."""
         return state["position"], state["velocity"]
