@@ -25,6 +25,11 @@ ARRAYS = (
     "control.trials",
     "labels",
     "linearization",
+    "matching",
+    "neighbours",
+    "nonnormality",
+    "search",
+    "shift",
     "slow",
     "solvers",
     "spectrum",
@@ -37,6 +42,7 @@ ARRAYS = (
     "unique",
     "vector_field",
     "verify",
+    "visits",
 )
 
 

@@ -10,10 +10,13 @@ from fpanalysis.control.controller import Controller
 from fpanalysis.control.ensemble import Ensemble
 from fpanalysis.control.network import Network
 from fpanalysis.find import find_fixed_points
+from fpanalysis.follow import follow
 from fpanalysis.goal import Goal, grid
 from fpanalysis.io import open_dataset, save
 from fpanalysis.load import load, load_torch
+from fpanalysis.modes import modes, sensitivity
 from fpanalysis.simulation import simulate
+from fpanalysis.summarize import summarize
 from fpanalysis.training import losses
 from fpanalysis.vector_field import VectorField, vector_field
 
@@ -31,18 +34,22 @@ __all__ = [
     "eigendecompose",
     "fields",
     "find_fixed_points",
+    "follow",
     "grid",
     "linearize",
     "load",
     "load_torch",
     "losses",
     "measures",
+    "modes",
     "open_dataset",
     "plants",
     "plot",
     "save",
+    "sensitivity",
     "simulate",
     "solvers",
+    "summarize",
     "tasks",
     "to_long",
     "train",

@@ -98,7 +98,41 @@ SCHEMA: dict[str, tuple[tuple[str, ...], str, str | None, Any]] = {
     "is_stable": (("fixed_point",), "whether every mode decays", None, False),
     "n_unstable": (("fixed_point",), "number of modes that grow", "1", -1),
 }
-FLAGS = {"kind": KINDS, "status": STATUSES}
+SCHEMA |= {
+    "mode_input": (
+        ("fixed_point", "mode", "input"),
+        "how much a unit of the input drives the mode",
+        None,
+        np.nan,
+    ),
+    "mode_output": (("fixed_point", "output", "mode"), "how much the output shows of the mode", None, np.nan),
+    "henrici": (("fixed_point",), "distance of the Jacobian from normality", "1", np.nan),
+    "initial_growth": (("fixed_point",), "fastest growth of a disturbance at the beginning", None, np.nan),
+    "peak_growth": (("fixed_point",), "largest factor by which a disturbance grows", "1", np.nan),
+    "sensitivity": (("fixed_point", "state", "input"), "shift of the point per unit of input", None, np.nan),
+    "output_sensitivity": (
+        ("fixed_point", "output", "input"),
+        "change of the readout per unit of input",
+        None,
+        np.nan,
+    ),
+    "sensitivity_condition": (("fixed_point",), "condition number of the linear system", "1", np.nan),
+    "branch": (("fixed_point",), "the same number for the same point", None, -1),
+    "branch_confidence": (("fixed_point",), "confidence of the link to the value before", "1", np.nan),
+    "branch_begins": (("fixed_point",), "whether and how the branch begins here", None, 0),
+    "branch_ends": (("fixed_point",), "whether and how the branch ends here", None, 0),
+    "mode_track": (("fixed_point", "mode"), "the same number for the same mode of a branch", None, -1),
+    "mode_confidence": (("fixed_point", "mode"), "confidence of the link to the value before", "1", np.nan),
+    "mode_event": (("fixed_point", "mode"), "what happened since the value before", None, 0),
+    "followed_eigenvalue": (("fixed_point", "track"), "eigenvalue in the order of the tracks", None, np.nan),
+}
+FLAGS = {
+    "kind": KINDS,
+    "status": STATUSES,
+    "branch_begins": ("none", "start", "birth", "fold"),
+    "branch_ends": ("none", "end", "death", "fold"),
+    "mode_event": ("none", "crossing", "collision", "uncertain"),
+}
 
 
 def variable(

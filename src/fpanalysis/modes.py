@@ -1,0 +1,142 @@
+"""What modes are about: which inputs drive them, which outputs show them, and how disturbances may grow."""
+
+import warnings
+
+import numpy as np
+import xarray as xr
+
+from fpanalysis.dataset import FIXED, NONE, condition_dims, scatter, variable
+from fpanalysis.follow import follow
+from fpanalysis.nonnormality import henrici, initial_growth, peak_growth
+from fpanalysis.shift import shifts
+from fpanalysis.spectrum import Spectrum
+
+# Condition number above which I − J counts as singular.
+SINGULAR = 1e12
+
+
+def modes(ds: xr.Dataset, dim: str | None = None) -> xr.Dataset:
+    """Add to a result what drives its modes, what shows them, and how far they are from orthogonal.
+
+    Args:
+        ds: a result with full spectra, as `find_fixed_points` or `eigendecompose` makes it.
+        dim: a condition along which modes are to be followed as well, such as `"context"`; see `follow`.
+
+    Returns:
+        The dataset with, after the conditions,
+
+        - `mode_input` `(fixed_point, mode, input)`, complex: `w^H ∂F/∂u`, how much a unit of each input
+          drives each mode, and `mode_output` `(fixed_point, output, mode)`, complex: `∂y/∂x v`, how much
+          each output shows of it; absent where the model has no inputs or outputs;
+        - `henrici` `(fixed_point)`: distance from normality, from 0 to 1;
+        - `initial_growth` `(fixed_point)`: the fastest growth of a disturbance at the very beginning, as a
+          factor per step, in continuous time as a rate in 1/s;
+        - `peak_growth` `(fixed_point)`: the largest factor by which a disturbance grows before it decays,
+          infinite where the point is not stable;
+        - with `dim`, what `follow` adds.
+
+        Modes that are defective have no left vector to be driven along: `mode_input` is NaN there, and
+        `is_defective` says why.
+
+    Raises:
+        ValueError: the dataset has no full spectra, or no such dim.
+
+    Sources:
+        Henrici 1962, Numerische Mathematik 4; Trefethen and Embree 2005, Spectra and Pseudospectra.
+
+    Example:
+        >>> import fpanalysis as fpa
+        >>> ds = fpa.modes(fpa.find_fixed_points(fpa.datasets.flipflop("gru"), progress=False))
+        >>> memories = ds.isel(fixed_point=ds.is_stable.values)
+        >>> bool((memories.initial_growth <= memories.peak_growth + 1e-12).all())
+        True
+    """
+    dims = condition_dims(ds)
+    _check(ds, ("jacobian", "eigenvalue", "right_eigenvector", "left_eigenvector"), "full spectra")
+    if dim is not None:
+        ds = follow(ds, dim)
+    mask = ds["kind"].transpose(*dims, "fixed_point").values != NONE
+    domain = ds.attrs["time_domain"]
+    jacobian = _rows(ds, "jacobian", dims, mask)
+    names = ("eigenvalue", "right_eigenvector", "left_eigenvector", "eigenvalue_condition")
+    spectrum = Spectrum(*(_rows(ds, name, dims, mask) for name in names))
+    rate = "1/s" if domain == "continuous" else "1"
+    made: dict[str, tuple[np.ndarray, str | None]] = {
+        "henrici": (henrici(jacobian, spectrum.eigenvalue), None),
+        "initial_growth": (initial_growth(jacobian, domain), rate),
+        "peak_growth": (peak_growth(jacobian, spectrum, domain), None),
+    }
+    if "input_jacobian" in ds:
+        drive = spectrum.left.conj() @ _rows(ds, "input_jacobian", dims, mask)
+        drive[_rows(ds, "is_defective", dims, mask)] = np.nan
+        made["mode_input"] = (drive, None)
+    if "output_jacobian" in ds:
+        made["mode_output"] = (_rows(ds, "output_jacobian", dims, mask) @ spectrum.right, None)
+    return ds.assign(
+        {name: variable(name, dims, scatter(name, mask, rows), unit) for name, (rows, unit) in made.items()}
+    )
+
+
+def sensitivity(ds: xr.Dataset) -> xr.Dataset:
+    """Add to a result how far each fixed point moves per unit of each input.
+
+    A small change `du` of the input moves the point by `(I − J)⁻¹ B du`, in continuous time by `−J⁻¹ B du`,
+    with `J = ∂F/∂x` and `B = ∂F/∂u` (the implicit function theorem). One linear system is solved for each
+    point.
+
+    Args:
+        ds: a result with Jacobians, as `find_fixed_points` or `linearize` makes it.
+
+    Returns:
+        The dataset with `sensitivity` `(…, fixed_point, state, input)`, in units of the state per unit of the
+        input; with `output_sensitivity` `(…, fixed_point, output, input)` where the model has a readout; and
+        with `sensitivity_condition` `(…, fixed_point)`, the condition number of the system. It tells how
+        many digits are lost: at a fold or on a line attractor the point moves infinitely far. Slow points
+        are no points that could move; their rows are NaN.
+
+    Raises:
+        ValueError: the dataset has no `jacobian`, or the model no inputs.
+
+    Warns:
+        UserWarning: a system is singular to rounding; its sensitivities mean nothing.
+
+    Example:
+        >>> import fpanalysis as fpa, xarray as xr
+        >>> decay = fpa.vector_field(
+        ...     lambda x, u: -2.0 * x + u, state=["v"], inputs=["i"], time_domain="continuous"
+        ... )
+        >>> ds = fpa.find_fixed_points(decay, progress=False)
+        >>> fpa.sensitivity(ds).sensitivity.values.tolist()
+        [[[0.5]]]
+    """
+    dims = condition_dims(ds)
+    _check(ds, ("jacobian",), "Jacobians")
+    if "input_jacobian" not in ds:
+        raise ValueError("ds: the model has no inputs that its points could depend on")
+    mask = ds["kind"].transpose(*dims, "fixed_point").values == FIXED
+    found = shifts(
+        _rows(ds, "jacobian", dims, mask), _rows(ds, "input_jacobian", dims, mask), ds.attrs["time_domain"]
+    )
+    rows = {"sensitivity": found.shift, "sensitivity_condition": found.condition}
+    if "output_jacobian" in ds:
+        rows["output_sensitivity"] = _rows(ds, "output_jacobian", dims, mask) @ found.shift
+    if singular := int((found.condition > SINGULAR).sum()):
+        warnings.warn(
+            f"sensitivity: the systems of {singular} of {len(found.condition)} points are singular to "
+            f"rounding (sensitivity_condition above {SINGULAR:g}): at a fold or along a line attractor no "
+            "finite shift follows from the Jacobian",
+            stacklevel=2,
+        )
+    return ds.assign({name: variable(name, dims, scatter(name, mask, each)) for name, each in rows.items()})
+
+
+def _check(ds: xr.Dataset, names: tuple[str, ...], what: str) -> None:
+    if missing := [name for name in names if name not in ds]:
+        raise ValueError(
+            f"ds: expected a result with {what}, but {missing[0]!r} is missing; call find_fixed_points with "
+            "spectra='full', or linearize and eigendecompose"
+        )
+
+
+def _rows(ds: xr.Dataset, name: str, dims: tuple[str, ...], mask: np.ndarray) -> np.ndarray:
+    return ds[name].transpose(*dims, "fixed_point", ...).values[mask]
