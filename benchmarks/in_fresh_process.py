@@ -1,6 +1,7 @@
-"""What is measured in a process of its own: `first TASK` and `memory N`. Prints one line of JSON.
+"""What is measured in a process of its own: `first TASK`, `goals FOLDER`, `memory N`. Prints a line of JSON.
 
-Run by solver.py; nothing is imported before the clock starts that the package does not need itself.
+Run by solver.py and steady_states.py; nothing is imported before the clock starts that the package does not
+need itself.
 """
 
 import json
@@ -28,7 +29,7 @@ def first_call(candidates: str) -> dict[str, Any]:
         (search, "visited"): "candidates",
         (find, "search_given"): "solve",
         (find, "search_drawn"): "solve",
-        (find, "_verified"): "verify",
+        (find, "verified"): "verify",
         (find, "to_dataset"): "dataset",
         (find, "attributes"): "dataset",
         (find, "add_spectra"): "spectra",
@@ -42,6 +43,17 @@ def first_call(candidates: str) -> dict[str, Any]:
     if starts is None:
         seconds["solve"] -= seconds["candidates"]
     return {"call": call, "total": time.perf_counter() - START, "n": int(ds.n_fixed_points), **seconds}
+
+
+def goals(folder: str) -> dict[str, Any]:
+    """Time the first analysis of an ensemble at 25 goals and 5 contexts in this process."""
+    import fpanalysis as fpa
+
+    ensemble = fpa.load(folder)
+    begin = time.perf_counter()
+    goal = fpa.Goal(position=fpa.grid(5, 5), context=[-2, -1, 0, 1, 2])
+    ds = fpa.find_fixed_points(ensemble, goal, progress=False)
+    return {"call": time.perf_counter() - begin, "n": int(ds.n_fixed_points.sum())}
 
 
 def memory(n: int) -> dict[str, Any]:
@@ -87,4 +99,5 @@ def _peak_bytes() -> int:
 
 if __name__ == "__main__":
     task, argument = sys.argv[1:]
-    print(json.dumps(first_call(argument) if task == "first" else memory(int(argument))))
+    tasks = {"first": first_call, "goals": goals, "memory": lambda n: memory(int(n))}
+    print(json.dumps(tasks[task](argument)))

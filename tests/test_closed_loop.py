@@ -178,3 +178,41 @@ def test_bad_input(goal, options, message, unchecked):
         fpa.find_fixed_points(
             controller, fpa.Goal(position=(0.0, 0.0), **goal), **{"loop": "closed", **options}
         )
+
+
+@pytest.mark.parametrize("delay", [0, 2])
+def test_disturbances_are_added_to_what_is_felt_and_commanded(delay):
+    controller = spring(delay=delay)
+    loop, plain = controller.closed_loop(disturbed=True), controller.closed_loop()
+    assert loop.inputs[: len(plain.inputs)] == plain.inputs
+    rng = np.random.default_rng(0)
+    x, u, extra = rng.normal(size=len(loop.state)), rng.normal(size=len(plain.inputs)), rng.normal(size=6)
+    step = fpa.simulate(loop, np.concatenate([u, extra])[None], x, progress=False).x.values[0]
+    still = fpa.simulate(loop, np.concatenate([u, np.zeros(6)])[None], x, progress=False).x.values[0]
+    np.testing.assert_array_equal(still, fpa.simulate(plain, u[None], x, progress=False).x.values[0])
+    names = list(loop.state)
+    felt = "plant" if delay == 0 else f"delay[{delay - 1}]"
+    moved = x.copy()
+    for k, block in enumerate(("position", "velocity")):
+        for axis in range(2):
+            moved[names.index(f"{felt}.{block}[{axis}]")] += extra[2 * k + axis]
+    hidden = fpa.simulate(plain, u[None], moved, progress=False).x.values[0][:4]
+    np.testing.assert_allclose(step[:4], hidden, atol=1e-12)
+    assert not np.allclose(step, still)
+
+
+def test_a_swinging_spring_rings_as_its_mode_predicts():
+    controller = spring(16.0, 2.0)
+    ds = find(controller, fpa.Goal(position=(0.0, 0.0))).isel(fixed_point=0)
+    loop = controller.closed_loop(disturbed=True)
+    u = np.zeros((200, len(loop.inputs)))
+    u[0, loop.inputs.index("disturbance.position[0]")] = 1e-4
+    path = fpa.simulate(loop, u, ds.x.values, progress=False)
+    position = path.y.isel(output=[0, 1]).rename(output="axis")
+    found = fpa.measures.ringing(position)
+    mode = int(np.argmax(ds.frequency.values * (ds.time_constant.values > 0.1)))
+    f, tau = float(ds.frequency[mode]), float(ds.time_constant[mode])
+    np.testing.assert_allclose(found.swing_frequency, f, rtol=0.1)
+    np.testing.assert_allclose(found.swing_ratio, np.exp(-1 / (2 * f * tau)), rtol=0.1)
+    with pytest.raises(ValueError, match="expected the dims 'time' and 'axis'"):
+        fpa.measures.ringing(position.rename(time="t"))

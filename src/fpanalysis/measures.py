@@ -1,8 +1,12 @@
 """Measures of movements, from the datasets that `simulate` makes; each with its unit."""
 
+import numpy as np
 import xarray as xr
 
 from fpanalysis._messages import listed
+
+# Turning points smaller than this, relative to the largest, are no swings.
+_SMALLEST_SWING = 1e-3
 
 
 def end_point_error(ds: xr.Dataset, last: float = 0.25) -> xr.DataArray:
@@ -67,6 +71,66 @@ def lateral_deviation(ds: xr.Dataset) -> xr.DataArray:
     across = across - gone.sel(axis="x", drop=True) * reach.sel(axis="y", drop=True)
     deviation = 100 * abs(across).max(dim="time") / length**2
     return _named(deviation, "lateral_deviation", "largest lateral deviation", "%")
+
+
+def ringing(deviation: xr.DataArray) -> xr.Dataset:
+    """Return how much, and how fast, something swings back and forth after a pulse.
+
+    Along the axis on which it varies most, the second turning point is compared with the third: the first
+    answers the pulse itself, the second brakes, and from there on it swings freely. A damped oscillation of
+    frequency `f` and time constant `τ` has the swing ratio `exp(−1/(2 f τ))`.
+
+    Args:
+        deviation: from the resting value, such as that of `force` or `velocity`, with the dims `time` (s) and
+            `axis` or `joint` and any others.
+
+    Returns:
+        `swing_ratio`, the size of the third turning point relative to the second, 0 where there is none; and
+        `swing_frequency` (Hz), one over twice the time between them, NaN where there is none. Turning points
+        smaller than 1e-3 of the largest do not count.
+
+    Raises:
+        ValueError: a dim is missing.
+
+    Example:
+        >>> import numpy as np, xarray as xr, fpanalysis as fpa
+        >>> time = np.arange(1, 400) * 0.01
+        >>> swing = np.exp(-time / 0.5) * np.sin(2 * np.pi * time)
+        >>> swing = xr.DataArray(swing[:, None] * [0.6, 0.8], dims=("time", "axis"), coords={"time": time})
+        >>> found = fpa.measures.ringing(swing)
+        >>> round(float(found.swing_frequency), 2), bool(abs(found.swing_ratio - np.exp(-1)) < 0.01)
+        (1.0, True)
+    """
+    along = [dim for dim in ("axis", "joint") if dim in deviation.dims]
+    if "time" not in deviation.dims or not along:
+        raise ValueError(f"deviation: expected the dims 'time' and 'axis', got {tuple(deviation.dims)}")
+    dt = float(deviation["time"][1] - deviation["time"][0])
+    ratio, steps = xr.apply_ufunc(
+        _swing, deviation, input_core_dims=[["time", along[0]]], output_core_dims=[[], []], vectorize=True
+    )
+    frequency = 1.0 / (2.0 * steps * dt)
+    return xr.Dataset(
+        {
+            "swing_ratio": ratio.assign_attrs(long_name="swing ratio", units="1"),
+            "swing_frequency": frequency.assign_attrs(long_name="frequency of the swings", units="Hz"),
+        }
+    )
+
+
+def _swing(deviation: np.ndarray) -> tuple[float, float]:
+    """Return third over second turning point of `(time, axis)`, and the steps between them."""
+    if not np.all(np.isfinite(deviation)):
+        return np.nan, np.nan
+    main = deviation @ np.linalg.svd(deviation, full_matrices=False)[2][0]
+    size = np.abs(main)
+    # Turning points, and of several between two zeros the largest.
+    side = np.sign(main)
+    swings = np.split(np.arange(len(main)), np.flatnonzero(np.diff(side) != 0) + 1)
+    turns = [int(part[size[part].argmax()]) for part in swings]
+    turns = [turn for turn in turns if size[turn] > _SMALLEST_SWING * size.max()]
+    if len(turns) < 3:
+        return 0.0, np.nan
+    return float(size[turns[2]] / size[turns[1]]), float(turns[2] - turns[1])
 
 
 def _norm(vectors: xr.DataArray) -> xr.DataArray:

@@ -187,11 +187,14 @@ class Controller(eqx.Module):
 
         return jax.lax.scan(advance, self.initial(trial.start), (trial.inputs, noise), length=n_steps)[1]
 
-    def closed_loop(self, field: AbstractField | None = None) -> VectorField:
+    def closed_loop(self, field: AbstractField | None = None, *, disturbed: bool = False) -> VectorField:
         """Return network, plant and delay line together as one vector field, without noise.
 
         Args:
             field: the force field that acts on the effector; none by default.
+            disturbed: whether it also has inputs that disturb it, 0 where nothing does:
+                `disturbance.position[…]` and `disturbance.velocity[…]` are added to what is felt (m, m/s),
+                `disturbance.force[…]` (or `torque`) to the command.
 
         Returns:
             A discrete-time `VectorField` with the states `hidden[…]`, `plant.…` and `delay[k].…`, the
@@ -215,7 +218,10 @@ class Controller(eqx.Module):
         field = jax.tree_util.tree_map(
             lambda leaf: np.asarray(leaf) if eqx.is_inexact_array_like(leaf) else leaf, field
         )
-        step = _ClosedLoop(self, field)
+        if disturbed:
+            blocks = ("position", "velocity", self.plant.command_name)
+            inputs += tuple(f"disturbance.{block}[{i}]" for block in blocks for i in range(2))
+        step = _ClosedLoop(self, field, disturbed)
         return VectorField(step, _Readout(self), layout, inputs, outputs, "discrete", self.dt, periodic)
 
     def _effector(self, plant: PlantState) -> Effector:
@@ -250,6 +256,7 @@ class _ClosedLoop(eqx.Module):
 
     controller: Controller
     field: AbstractField | None
+    disturbed: bool = eqx.field(static=True)
 
     def __call__(self, state: LoopState, u: Array) -> LoopState:
         shown = [port for port in self.controller.network.inputs if port.role not in FEEDBACK]
@@ -257,7 +264,11 @@ class _ClosedLoop(eqx.Module):
         for port in shown:
             inputs[port.role], at = u[at : at + port.size], at + port.size
         move = self.controller.plant.stepper(self.field, self.controller.dt)
-        return self.controller.step(state, inputs, move)[0]
+        noise = None
+        if self.disturbed:
+            position, velocity, motor = jnp.split(u[at:], 3)
+            noise = Noise({"position": position, "velocity": velocity}, motor)
+        return self.controller.step(state, inputs, move, noise)[0]
 
 
 class _Readout(eqx.Module):

@@ -6,7 +6,8 @@ Their test errors (mean squared) are 3.8e-4 (`"tanh"`), 1.7e-4 (`"gru"`) and 3.9
 input, each of them has 27 fixed points, of which 8 are stable: one for every content of the memory.
 
 And networks that this package trained, as runs with configuration, history and log: controllers that reach
-under force fields (`reaching_ensemble`), a flip-flop, and one that integrates what the context tells it to.
+under force fields (`reaching_ensemble`, `delay_ensemble`, `arm_ensemble`), a flip-flop, and one that integrates
+what the context tells it to.
 """
 
 from importlib.resources import as_file, files
@@ -20,7 +21,15 @@ from fpanalysis.labels import entry_names
 from fpanalysis.load import load, load_torch
 from fpanalysis.vector_field import VectorField
 
-__all__ = ["flipflop", "flipflop_ensemble", "flipflop_states", "integration_ensemble", "reaching_ensemble"]
+__all__ = [
+    "arm_ensemble",
+    "delay_ensemble",
+    "flipflop",
+    "flipflop_ensemble",
+    "flipflop_states",
+    "integration_ensemble",
+    "reaching_ensemble",
+]
 
 _CELLS = ("tanh", "gru", "lstm")
 
@@ -86,6 +95,39 @@ def reaching_ensemble() -> Ensemble:
         {'method': 4, 'field_std': 4, 'replicate': 3}
     """
     return _run("reaching_ensemble")
+
+
+def delay_ensemble() -> Ensemble:
+    """Return two controllers of a point mass, whose feedback arrives at once and 5 steps (0.25 s) late.
+
+    GRUs of 50 units, trained to reach under curl fields (method `std`, 0.8 N s/m).
+
+    Returns:
+        2 `Controller`s with the dim `delay`.
+
+    Example:
+        >>> import fpanalysis as fpa
+        >>> fpa.datasets.delay_ensemble().sel(delay=5).one().feedback_delay
+        5
+    """
+    return _run("delay_ensemble")
+
+
+def arm_ensemble() -> Ensemble:
+    """Return two controllers of a two-link arm, whose feedback arrives at once and 5 steps (0.05 s) late.
+
+    GRUs of 50 units, trained to reach under curl fields (method `std`, 1 N s/m). Their reaches end 0.6 mm
+    (median) from the target.
+
+    Returns:
+        2 `Controller`s with the dim `delay`.
+
+    Example:
+        >>> import fpanalysis as fpa
+        >>> fpa.datasets.arm_ensemble().sel(delay=0).one().plant.command_name
+        'torque'
+    """
+    return _run("arm_ensemble")
 
 
 def flipflop_ensemble() -> Ensemble:
