@@ -105,7 +105,8 @@ def _check_alike(fields: tuple[VectorField, ...]) -> None:
         for other in fields[1:]:
             mine, theirs = getattr(first, what), getattr(other, what)
             if mine != theirs:
+                odd = [name for name in (*mine, *theirs) if (name in mine) != (name in theirs)]
                 raise ValueError(
-                    f"model: the members differ in their {what}, {listed(mine)} and {listed(theirs)}, and "
-                    "cannot share one dataset; use sel on the ensemble"
+                    f"model: the members differ in their {what}, of {len(mine)} and {len(theirs)} entries "
+                    f"({listed(odd, 3)} in one only), and cannot share one dataset; use sel on the ensemble"
                 )

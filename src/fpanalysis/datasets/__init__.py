@@ -6,8 +6,8 @@ Their test errors (mean squared) are 3.8e-4 (`"tanh"`), 1.7e-4 (`"gru"`) and 3.9
 input, each of them has 27 fixed points, of which 8 are stable: one for every content of the memory.
 
 And networks that this package trained, as runs with configuration, history and log: controllers that reach
-under force fields (`reaching_ensemble`, `delay_ensemble`, `arm_ensemble`), a flip-flop, and one that integrates
-what the context tells it to.
+under force fields (`reaching_ensemble`, `delay_ensemble`, `arm_ensemble`), a flip-flop, and one that
+integrates what the context tells it to.
 """
 
 from importlib.resources import as_file, files
