@@ -122,14 +122,14 @@ def unstable(closed: xr.Dataset, ensemble: fpa.Ensemble) -> Iterator[Row]:
         ).isel(fixed_point=0)
         labels = {name: one[name].values.item() for name in ("method", "field_std", "replicate")}
         loop = ensemble.sel(**labels).one().closed_loop()  # pyright: ignore
-        path = fpa.simulate(loop, np.tile(one.u.values, (4000, 1)), one.x.values + 1e-6, progress=False)
+        path = fpa.simulate(loop, np.tile(one.u.values, (12_000, 1)), one.x.values + 1e-6, progress=False)
         away = np.linalg.norm(path.y.values[:, :2] - one.position.values, axis=1)
         yield Row(
             f"{labels}, context {float(one.context):g}, goal {int(one.goal)}",
             f"∣λ∣ = {float(abs(one.eigenvalue[0])):.4f}, {float(one.frequency[0]):.2f} Hz",
             "",
             "",
-            f"leaves; after 180 to 200 s {number(100 * away[-400:].min())} to "
+            f"leaves; after 10 minutes {number(100 * away[-400:].min())} to "
             f"{number(100 * away[-400:].max())} cm away",
         )
 

@@ -104,6 +104,32 @@ figure.update_yaxes(title_text="amplitude, real part (10⁻³)")
 figure.show()
 
 # %%
+# A loop that cycles
+# ------------------
+#
+# Robust controllers can be too robust. Of the 48 bundled ones, one loop is not stable at some goals when its
+# context says that strong fields are to come. The clamped network is stable there: only together with the body
+# does it swing. Started a hair's breadth from rest, the simulation ends in a cycle of the predicted period.
+
+eager = fpa.datasets.reaching_ensemble().sel(method="active", field_std=1.2, replicate=1).one()
+far = fpa.Goal(position=(0.0, 0.8), context=2)
+one = fpa.find_fixed_points(eager, far, loop="closed", progress=False).isel(fixed_point=0)
+clamped = fpa.find_fixed_points(eager, far, progress=False)
+print("clamped stable:", bool(clamped.is_stable.all()), " closed stable:", bool(one.is_stable))
+print(f"its leading mode grows by e in {-float(one.time_constant[0]):.1f} s, at {float(one.frequency[0]):.2f} Hz")
+path = fpa.simulate(
+    eager.closed_loop(), np.tile(one.u.values, (4000, 1)), one.x.values + 1e-4, progress=False
+)
+away = 100 * (path.y.isel(output=[0, 1]).values - one.position.values)
+figure = go.Figure()
+for name, values, color in zip("xy", away.T, (BLUE, VERMILION), strict=True):
+    figure.add_scatter(x=path.time.values, y=values, mode="lines", name=name, line_color=color)
+figure.update_layout(template="fpanalysis", height=360, title_text="The hand, started 10⁻⁴ from rest")
+figure.update_xaxes(title_text="time (s)", range=[0, 100])
+figure.update_yaxes(title_text="from the resting place (cm)")
+figure.show()
+
+# %%
 # An arm, elbow up and elbow down
 # -------------------------------
 #
