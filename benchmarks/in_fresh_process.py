@@ -25,11 +25,12 @@ def first_call(candidates: str) -> dict[str, Any]:
         starts = _timed(seconds, "candidates", fpa.datasets.flipflop_states)("gru")
     find = sys.modules["fpanalysis.find"]
     search = sys.modules["fpanalysis.search"]
+    members = sys.modules["fpanalysis.members"]
     names = {
         (search, "visited"): "candidates",
-        (find, "search_given"): "solve",
-        (find, "search_drawn"): "solve",
-        (find, "verified"): "verify",
+        (members, "search_given"): "solve",
+        (members, "search_drawn"): "solve",
+        (members, "verified"): "verify",
         (find, "to_dataset"): "dataset",
         (find, "attributes"): "dataset",
         (find, "add_spectra"): "spectra",

@@ -7,26 +7,20 @@ import numpy as np
 import xarray as xr
 
 from fpanalysis._messages import nearest
-from fpanalysis._progress import progress_bar
 from fpanalysis.annotate import add_spectra, spectra_bytes
 from fpanalysis.body import add_body
-from fpanalysis.candidates import visited
 from fpanalysis.conditions import Conditions, spread_candidates
 from fpanalysis.control.fields import AbstractField
-from fpanalysis.dataset import NONE_FOUND, Effort, attributes, to_dataset
-from fpanalysis.neighbours import search_neighbours
-from fpanalysis.points import no_points, verified, with_slow
-from fpanalysis.search import Problem, Search, scales_of, search_drawn, search_given
+from fpanalysis.dataset import NONE_FOUND, attributes, to_dataset
+from fpanalysis.members import Plan, solve_members
 from fpanalysis.solvers import AnySolver, DampedNewton
-from fpanalysis.span import conditions_of, fresh, links_of
+from fpanalysis.span import conditions_of
 from fpanalysis.subject import Loop, Model, Subject, as_subject
 from fpanalysis.vector_field import VectorField, bad_arrays
 from fpanalysis.verify import TOLERANCE
-from fpanalysis.visits import Visits
 
 MEMORY_LIMIT = 4 * 2**30
 MANY, FEW = 1024, 64
-POOLED_CONDITIONS = 16
 
 
 def find_fixed_points(
@@ -133,39 +127,19 @@ def find_fixed_points(
     n_candidates = (FEW if has_neighbours else MANY) if n_candidates is None else n_candidates
     _check(solver, n_candidates, exhaustive, spectra, tol, seed, memory_limit)
     n_candidates, tol, seed = int(n_candidates), float(tol), int(seed)
-    state = subject.fields[0].state
-    given = None if candidates is None else spread_candidates(candidates, state, conditions)
+    given = None
+    if candidates is not None:
+        given = spread_candidates(candidates, subject.fields[0].state, conditions)
+        n_candidates = int(given.shape[1])
+        given = given.reshape(len(subject.fields), len(own.u), *given.shape[1:])
 
-    points, effort = [], []
-    n_each = n_candidates if given is None else given.shape[1]
-    n_fresh = len(fresh(own)) if has_neighbours else len(own.u)
-    with progress_bar(len(subject.fields) * n_fresh * n_each, "candidates", progress) as done:
-        for k, member in enumerate(subject.fields):
-            rows = slice(k * len(own.u), (k + 1) * len(own.u))
-            if subject.is_bad[k]:
-                points += [no_points(len(state), len(member.outputs))] * len(own.u)
-                effort.append(np.zeros(len(own.u), int))
-                done(n_fresh * n_each)
-                continue
-            problem = Problem(member, conditions.u[rows], solver, tol, done)
-            if given is not None:
-                search = search_given(problem, given[rows])
-            elif has_neighbours:
-                search = _with_neighbours(subject, k, problem, own, n_candidates, seed, exhaustive)
-            else:
-                search = search_drawn(problem, n_candidates, seed)
-            found = verified(search)
-            points += with_slow(search, found, progress) if slow_points else found
-            effort.append(search.n_candidates)
-
-    is_bad = np.repeat(subject.is_bad, len(own.u))
-    ds = to_dataset(
-        subject.fields[0],
-        conditions,
-        points,
-        Effort(np.concatenate(effort), is_bad, has_neighbours),
-        attributes(subject.fields, _configuration(subject, solver, tol, seed, spectra)),
+    u = conditions.u.reshape(len(subject.fields), len(own.u), -1)
+    plan = Plan(
+        subject, own, u, given, n_candidates, has_neighbours, exhaustive, slow_points, solver, tol, seed
     )
+    points, effort = solve_members(plan, progress)
+    attrs = attributes(subject.fields, _configuration(plan, spectra))
+    ds = to_dataset(subject.fields[0], conditions, points, effort, attrs)
     if subject.controllers:
         assert subject.loop is not None
         ds = add_body(subject.controllers[0], subject.loop, ds)
@@ -180,37 +154,15 @@ def find_fixed_points(
     )
 
 
-def _with_neighbours(
-    subject: Subject, k: int, problem: Problem, own: Conditions, n: int, seed: int, exhaustive: bool
-) -> Search:
-    """Search with candidates from what member `k` itself does, and from neighbouring conditions' points."""
-    asked = fresh(own)
-    rngs = [np.random.default_rng([seed, int(c)]) for c in asked]
-    if subject.controllers:
-        visits = Visits(subject.controllers[k], subject.force_field, problem.field, problem.u, seed)
-        x, scales = [visits.draw(n, rng) for rng in rngs], visits.scales
-    else:
-        some = problem.u[asked[:: -(-len(asked) // POOLED_CONDITIONS)]]
-        states = visited(problem.field, some, n, seed).reshape(-1, len(problem.field.state))
-        x, scales = [states[rng.choice(len(states), n)] for rng in rngs], scales_of(states)
-    condition = np.repeat(asked, n)
-    # Along time the candidates are there to be compared with the neighbours: all of them run.
-    every = exhaustive or "time" in own.dims
-    return search_neighbours(problem, np.concatenate(x), condition, scales, links_of(own), every)
-
-
-def _configuration(
-    subject: Subject, solver: AnySolver, tol: float, seed: int, spectra: str | bool
-) -> dict[str, Any]:
-    field = None if subject.force_field is None else repr(subject.force_field)
-    name = f"{type(solver).__module__.split('.')[0]}.{type(solver).__name__}"
+def _configuration(plan: Plan, spectra: str | bool) -> dict[str, Any]:
+    field, solver = plan.subject.force_field, type(plan.solver)
     return {
-        "solver": name,
-        "tol": tol,
-        "seed": seed,
+        "solver": f"{solver.__module__.split('.')[0]}.{solver.__name__}",
+        "tol": plan.tol,
+        "seed": plan.seed,
         "spectra": str(spectra),
-        "loop": subject.loop,
-        "field": field,
+        "loop": plan.subject.loop,
+        "field": None if field is None else repr(field),
     }
 
 

@@ -1,0 +1,98 @@
+"""The search for each member: which candidates it starts from, and what becomes of them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fpanalysis._progress import progress_bar
+from fpanalysis.candidates import visited
+from fpanalysis.conditions import Conditions
+from fpanalysis.dataset import Effort, Points
+from fpanalysis.neighbours import search_neighbours
+from fpanalysis.points import no_points, verified, with_slow
+from fpanalysis.search import Problem, Search, scales_of, search_drawn, search_given
+from fpanalysis.solvers import AnySolver
+from fpanalysis.span import fresh, links_of
+from fpanalysis.subject import Subject
+from fpanalysis.visits import Visits
+
+# Conditions of a trail whose states are pooled, where there is no controller that could visit them.
+POOLED_CONDITIONS = 16
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a search is to go.
+
+    Args:
+        subject: what is analysed.
+        own: the conditions of one member.
+        u: inputs of all members, `(member, condition, input)`.
+        given: the caller's candidates, `(member, condition, candidate, state)`, or None.
+        n_candidates: how many candidates each condition has.
+        has_neighbours: whether conditions are also solved from their neighbours' points.
+        exhaustive: whether all candidates run in any case.
+        slow_points: whether to look for slow points.
+        solver: the solver.
+        tol: tolerance of a fixed point.
+        seed: decides all randomness.
+    """
+
+    subject: Subject
+    own: Conditions
+    u: np.ndarray
+    given: np.ndarray | None
+    n_candidates: int
+    has_neighbours: bool
+    exhaustive: bool
+    slow_points: bool
+    solver: AnySolver
+    tol: float
+    seed: int
+
+
+def solve_members(plan: Plan, progress: bool) -> tuple[list[Points], Effort]:
+    """Return the points of all conditions of all members, members first, and what went into them."""
+    subject, n_conditions = plan.subject, len(plan.own.u)
+    points, counts = [], []
+    n_asked = plan.n_candidates * (len(fresh(plan.own)) if plan.has_neighbours else n_conditions)
+    with progress_bar(len(subject.fields) * n_asked, "candidates", progress) as done:
+        for k, field in enumerate(subject.fields):
+            if subject.is_bad[k]:
+                points += [no_points(len(field.state), len(field.outputs))] * n_conditions
+                counts.append(np.zeros(n_conditions, int))
+                done(n_asked)
+                continue
+            search = _search(plan, k, Problem(field, plan.u[k], plan.solver, plan.tol, done))
+            found = verified(search)
+            points += with_slow(search, found, progress) if plan.slow_points else found
+            counts.append(search.n_candidates)
+    is_bad = np.repeat(subject.is_bad, n_conditions)
+    return points, Effort(np.concatenate(counts), is_bad, plan.has_neighbours)
+
+
+def _search(plan: Plan, k: int, problem: Problem) -> Search:
+    if plan.given is not None:
+        return search_given(problem, plan.given[k])
+    if not plan.has_neighbours:
+        return search_drawn(problem, plan.n_candidates, plan.seed)
+    asked = fresh(plan.own)
+    x, scales = _candidates(plan, k, problem, asked)
+    condition = np.repeat(asked, plan.n_candidates)
+    # Along time the candidates are there to be compared with the neighbours: all of them run.
+    every = plan.exhaustive or "time" in plan.own.dims
+    return search_neighbours(problem, x, condition, scales, links_of(plan.own), every)
+
+
+def _candidates(
+    plan: Plan, k: int, problem: Problem, asked: np.ndarray
+) -> tuple[np.ndarray, tuple[float, float]]:
+    """Return candidates for the conditions `asked`, from what member `k` itself does, and their scales."""
+    n, field = plan.n_candidates, problem.field
+    rngs = [np.random.default_rng([plan.seed, int(c)]) for c in asked]
+    if plan.subject.controllers:
+        visits = Visits(plan.subject.controllers[k], plan.subject.force_field, field, problem.u, plan.seed)
+        return np.concatenate([visits.draw(n, rng) for rng in rngs]), visits.scales
+    some = problem.u[asked[:: -(-len(asked) // POOLED_CONDITIONS)]]
+    states = visited(field, some, n, plan.seed).reshape(-1, len(field.state))
+    return np.concatenate([states[rng.choice(len(states), n)] for rng in rngs]), scales_of(states)
