@@ -88,8 +88,13 @@ def as_subject(model: Model, loop: str = "clamped", field: AbstractField | None 
     if isinstance(model, Ensemble):
         template = model.table["member"].reset_coords(drop=True)
         is_bad = np.array([bool(bad_arrays(each)) for each in fields])
-    if len(fields) == 1 or is_bad.all():
+    if len(fields) == 1:
         check_finite(fields[0])
+    elif is_bad.all():
+        raise ValueError(
+            f"model: expected finite weights, but all {len(fields)} members of the ensemble hold NaN or infinite "
+            f"values, the first in {listed(bad_arrays(fields[0]))}"
+        )
     return Subject(fields, controllers, template, loop if controllers else None, field, is_bad)  # pyright: ignore
 
 
