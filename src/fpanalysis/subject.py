@@ -92,8 +92,8 @@ def as_subject(model: Model, loop: str = "clamped", field: AbstractField | None 
         check_finite(fields[0])
     elif is_bad.all():
         raise ValueError(
-            f"model: expected finite weights, but all {len(fields)} members of the ensemble hold NaN or infinite "
-            f"values, the first in {listed(bad_arrays(fields[0]))}"
+            f"model: expected finite weights, but all {len(fields)} members of the ensemble hold NaN or "
+            f"infinite values, the first in {listed(bad_arrays(fields[0]))}"
         )
     return Subject(fields, controllers, template, loop if controllers else None, field, is_bad)  # pyright: ignore
 
