@@ -116,7 +116,9 @@ far = fpa.Goal(position=(0.0, 0.8), context=2)
 one = fpa.find_fixed_points(eager, far, loop="closed", progress=False).isel(fixed_point=0)
 clamped = fpa.find_fixed_points(eager, far, progress=False)
 print("clamped stable:", bool(clamped.is_stable.all()), " closed stable:", bool(one.is_stable))
-print(f"its leading mode grows by e in {-float(one.time_constant[0]):.1f} s, at {float(one.frequency[0]):.2f} Hz")
+print(
+    f"its leading mode grows by e in {-float(one.time_constant[0]):.1f} s, at {float(one.frequency[0]):.2f} Hz"
+)
 path = fpa.simulate(
     eager.closed_loop(), np.tile(one.u.values, (4000, 1)), one.x.values + 1e-4, progress=False
 )
