@@ -108,8 +108,9 @@ figure.show()
 # ------------------
 #
 # Robust controllers can be too robust. Of the 48 bundled ones, one loop is not stable at some goals when its
-# context says that strong fields are to come. The clamped network is stable there: only together with the body
-# does it swing. Started a hair's breadth from rest, the simulation ends in a cycle of the predicted period.
+# context says that strong fields are to come. The clamped network is stable there: only together with the
+# body does it swing. Started a hair's breadth from rest, the simulation ends in a cycle of the predicted
+# period.
 
 eager = fpa.datasets.reaching_ensemble().sel(method="active", field_std=1.2, replicate=1).one()
 far = fpa.Goal(position=(0.0, 0.8), context=2)
@@ -117,7 +118,8 @@ one = fpa.find_fixed_points(eager, far, loop="closed", progress=False).isel(fixe
 clamped = fpa.find_fixed_points(eager, far, progress=False)
 print("clamped stable:", bool(clamped.is_stable.all()), " closed stable:", bool(one.is_stable))
 print(
-    f"its leading mode grows by e in {-float(one.time_constant[0]):.1f} s, at {float(one.frequency[0]):.2f} Hz"
+    f"its leading mode grows by e in {-float(one.time_constant[0]):.1f} s,"
+    f" at {float(one.frequency[0]):.2f} Hz"
 )
 path = fpa.simulate(
     eager.closed_loop(), np.tile(one.u.values, (4000, 1)), one.x.values + 1e-4, progress=False
