@@ -1,6 +1,7 @@
 """Rows with a verdict, and tables of them as plain text or Markdown."""
 
-from collections.abc import Sequence
+import argparse
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -109,3 +110,19 @@ def show(table: Table, markdown: bool) -> str:
     head = "  ".join(name.ljust(w) for name, w in zip(COLUMNS, width, strict=True)).rstrip()
     rule = "─" * (sum(width) + 2 * len(width) - 2)
     return "\n".join([table.title, rule, head, rule, *body, *(f"  {note}" for note in table.notes), ""])
+
+
+def run(
+    sections: dict[str, Callable[[], Iterator[Table]]], description: str | None, machine: list[str]
+) -> None:
+    """Run the sections that the command line asks for and print their tables."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", nargs="+", choices=sections, metavar="NAME", help=", ".join(sections))
+    parser.add_argument("--markdown", action="store_true", help="print tables as Markdown")
+    given = parser.parse_args()
+    print("\n".join(("- " if given.markdown else "") + line for line in machine) + "\n", flush=True)
+    for name in given.only or sections:
+        for table in sections[name]():
+            print(show(table, given.markdown), flush=True)

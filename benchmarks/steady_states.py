@@ -6,7 +6,6 @@ python benchmarks/steady_states.py --only closed decay    some sections
 python benchmarks/steady_states.py --markdown             tables for docs/performance.md
 """
 
-import argparse
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from measure import fresh, machine, timed
-from report import Row, Table, at_most, exactly, measured, number, show
+from report import Row, Table, at_most, exactly, measured, number, run
 
 import fpanalysis as fpa
 from fpanalysis.vector_field import VectorField
@@ -287,19 +286,5 @@ SECTIONS: dict[str, Callable[[], Iterator[Table]]] = {
 }
 
 
-def main() -> None:
-    """Run the sections that were asked for and print their tables."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--only", nargs="+", choices=SECTIONS, metavar="NAME", help=", ".join(SECTIONS))
-    parser.add_argument("--markdown", action="store_true", help="print tables as Markdown")
-    given = parser.parse_args()
-    print("\n".join(("- " if given.markdown else "") + line for line in machine()) + "\n", flush=True)
-    for name in given.only or SECTIONS:
-        for table in SECTIONS[name]():
-            print(show(table, given.markdown), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    run(SECTIONS, __doc__, machine())

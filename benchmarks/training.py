@@ -12,7 +12,6 @@ import os
 
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=2"
 
-import argparse
 import random
 import signal
 import subprocess
@@ -29,7 +28,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from measure import machine
-from report import Row, Table, at_least, at_most, exactly, measured, show
+from report import Row, Table, at_least, at_most, exactly, measured, run
 
 import fpanalysis as fpa
 from fpanalysis.training import step as training_step
@@ -267,19 +266,5 @@ SECTIONS: dict[str, Callable[[], Iterator[Table]]] = {
 }
 
 
-def main() -> None:
-    """Run the sections that were asked for and print their tables."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--only", nargs="+", choices=SECTIONS, metavar="NAME", help=", ".join(SECTIONS))
-    parser.add_argument("--markdown", action="store_true", help="print tables as Markdown")
-    given = parser.parse_args()
-    print("\n".join(("- " if given.markdown else "") + line for line in machine()) + "\n", flush=True)
-    for name in given.only or SECTIONS:
-        for table in SECTIONS[name]():
-            print(show(table, given.markdown), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    run(SECTIONS, __doc__, machine())

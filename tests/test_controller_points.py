@@ -193,6 +193,10 @@ def test_a_trail_says_where_candidates_and_neighbours_differ():
     assert np.all(ds.n_hits.values[10] > 0)
 
 
+def test_a_trail_of_one_step_has_no_neighbours_to_differ_from(controller, reaches):
+    assert np.all(find(controller, inputs=reaches.isel(time=[3])).n_fixed_points == 1)
+
+
 @pytest.mark.parametrize("dim", ["trial", "time"])
 def test_an_empty_simulation(controller, reaches, dim):
     with pytest.raises(ValueError, match=rf"inputs: the simulation is empty.*'{dim}': 0"):

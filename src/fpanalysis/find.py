@@ -145,7 +145,7 @@ def find_fixed_points(
         ds = add_body(subject.controllers[0], subject.loop, ds)
     _warn_of_members(subject)
     _warn_if_empty(ds, conditions)
-    if "time" in own.dims and has_neighbours:
+    if "time" in own.dims and own.template.sizes["time"] > 1 and has_neighbours:
         _warn_of_differences(ds, conditions)
     if not spectra:
         return ds
@@ -205,10 +205,9 @@ def _warn_of_differences(ds: xr.Dataset, conditions: Conditions) -> None:
     alone = tried & ((ds["n_hits"].values == 0) | (ds["n_neighbour_hits"].values == 0))
     if len(differ := np.flatnonzero(alone.any(axis=-1).ravel())):
         n_both = int((ds["n_candidates"] > 0).sum())
-        where = "; ".join(conditions.label(int(i)) for i in differ[:3]) + ("; …" if len(differ) > 3 else "")
         warnings.warn(
             f"in {len(differ)} of the {n_both} conditions that were solved both from candidates and from "
-            f"their neighbours, the two lead to different points ({where}): points that begin or end there, "
+            f"their neighbours, the two lead to different points ({_where(conditions, differ)}): points that begin or end there, "
             "or that few candidates reach. All are kept; n_hits and n_neighbour_hits say what led to each",
             stacklevel=3,
         )
@@ -218,13 +217,17 @@ def _warn_if_empty(ds: xr.Dataset, conditions: Conditions) -> None:
     status = ds["status"].values.ravel()
     empty = np.flatnonzero(status == NONE_FOUND)
     if len(empty):
-        where = "; ".join(conditions.label(int(i)) for i in empty[:3]) + ("; …" if len(empty) > 3 else "")
         warnings.warn(
-            f"no fixed point was found in {len(empty)} of {len(conditions.u)} conditions ({where}): none of "
-            f"the {int(ds['n_candidates'].values.max())} candidates converged. More or other candidates "
+            f"no fixed point was found in {len(empty)} of {len(conditions.u)} conditions "
+            f"({_where(conditions, empty)}): none of the {int(ds['n_candidates'].values.max())} candidates converged. More or other candidates "
             "may help; the model may also have none, or leave the finite numbers",
             stacklevel=3,
         )
+
+
+def _where(conditions: Conditions, rows: np.ndarray) -> str:
+    """Return the first three of some conditions in words."""
+    return "; ".join(conditions.label(int(i)) for i in rows[:3]) + ("; …" if len(rows) > 3 else "")
 
 
 def _affordable(field: VectorField, ds: xr.Dataset, spectra: str, memory_limit: int) -> str:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from fpanalysis.search import Problem, Search
+from fpanalysis.solvers._pool import turns
 
 FIRST = 16
 
@@ -36,8 +37,7 @@ def search_neighbours(
     """
     spread, cap = (np.full(len(problem.u), scale) for scale in scales)
     search = Search(problem, spread, cap)
-    turn = _turn(condition)
-    first = np.ones(len(x), bool) if exhaustive else turn < FIRST
+    first = np.ones(len(x), bool) if exhaustive else turns(condition) < FIRST
     search.run(x[first], condition[first])
     sent = _spread_points(search, links, 0)
     later = np.flatnonzero(~first)
@@ -46,14 +46,6 @@ def search_neighbours(
     search.run(x[later[wanted]], condition[later[wanted]])
     _spread_points(search, links, sent)
     return search
-
-
-def _turn(condition: np.ndarray) -> np.ndarray:
-    """Return how many starts of the same condition come before each."""
-    order = np.argsort(condition, kind="stable")
-    turn = np.empty(len(order), int)
-    turn[order] = np.arange(len(order)) - np.searchsorted(condition[order], condition[order])
-    return turn
 
 
 def _spread_points(search: Search, links: list[np.ndarray], sent: int) -> int:

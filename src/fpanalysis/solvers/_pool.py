@@ -245,8 +245,12 @@ def _queue(condition: np.ndarray) -> np.ndarray:
 
     So a condition's first points are known when most of its starts come, and few conditions are open.
     """
+    return np.lexsort((condition, turns(condition), condition // OPEN_CONDITIONS))
+
+
+def turns(condition: np.ndarray) -> np.ndarray:
+    """Return how many starts of the same condition come before each, `(start,)`."""
     order = np.argsort(condition, kind="stable")
-    first = np.searchsorted(condition[order], condition[order])
     turn = np.empty(len(order), int)
-    turn[order] = np.arange(len(order)) - first
-    return np.lexsort((condition, turn, condition // OPEN_CONDITIONS))
+    turn[order] = np.arange(len(order)) - np.searchsorted(condition[order], condition[order])
+    return turn
