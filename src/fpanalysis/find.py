@@ -207,8 +207,9 @@ def _warn_of_differences(ds: xr.Dataset, conditions: Conditions) -> None:
         n_both = int((ds["n_candidates"] > 0).sum())
         warnings.warn(
             f"in {len(differ)} of the {n_both} conditions that were solved both from candidates and from "
-            f"their neighbours, the two lead to different points ({_where(conditions, differ)}): points that begin or end there, "
-            "or that few candidates reach. All are kept; n_hits and n_neighbour_hits say what led to each",
+            f"their neighbours, the two lead to different points ({_where(conditions, differ)}): points that "
+            "begin or end there, or that few candidates reach. All are kept; n_hits and n_neighbour_hits say "
+            "what led to each",
             stacklevel=3,
         )
 
@@ -219,8 +220,9 @@ def _warn_if_empty(ds: xr.Dataset, conditions: Conditions) -> None:
     if len(empty):
         warnings.warn(
             f"no fixed point was found in {len(empty)} of {len(conditions.u)} conditions "
-            f"({_where(conditions, empty)}): none of the {int(ds['n_candidates'].values.max())} candidates converged. More or other candidates "
-            "may help; the model may also have none, or leave the finite numbers",
+            f"({_where(conditions, empty)}): none of the {int(ds['n_candidates'].values.max())} candidates "
+            "converged. More or other candidates may help; the model may also have none, or leave the finite "
+            "numbers",
             stacklevel=3,
         )
 
