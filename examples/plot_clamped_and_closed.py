@@ -170,8 +170,9 @@ figure.show()
 # Save it, and go on in xarray
 # ----------------------------
 
-folder = tempfile.TemporaryDirectory()
-fpa.save(results["closed", 5], Path(folder.name) / "closed.nc")
-ds = fpa.open_dataset(Path(folder.name) / "closed.nc")
+folder = Path(tempfile.gettempdir()) / "fpanalysis"
+folder.mkdir(exist_ok=True)
+fpa.save(results["closed", 5], folder / "closed.nc")
+ds = fpa.open_dataset(folder / "closed.nc")
 print("slowest mode (s), median over goals")
 print(ds.time_constant.max("mode").isel(fixed_point=0).median("goal").to_pandas().round(2).to_string())

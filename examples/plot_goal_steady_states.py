@@ -138,8 +138,9 @@ figure.show()
 #
 # The file holds labels, units and complex numbers. What follows uses the file alone.
 
-folder = tempfile.TemporaryDirectory()
-path = Path(folder.name) / "goal_steady_states.nc"
+folder = Path(tempfile.gettempdir()) / "fpanalysis"
+folder.mkdir(exist_ok=True)
+path = folder / "goal_steady_states.nc"
 fpa.save(ds, path)
 ds = fpa.open_dataset(path)
 

@@ -138,8 +138,9 @@ for name in ("swing_ratio", "swing_frequency"):
 # Save it, and go on in xarray
 # ----------------------------
 
-folder = tempfile.TemporaryDirectory()
-path = Path(folder.name) / "ringing.nc"
+folder = Path(tempfile.gettempdir()) / "fpanalysis"
+folder.mkdir(exist_ok=True)
+path = folder / "ringing.nc"
 fpa.save(simulated.assign(force=force, predicted_frequency=f, predicted_ratio=predicted.swing_ratio), path)
 again = fpa.open_dataset(path)
 print(

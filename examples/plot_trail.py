@@ -113,9 +113,10 @@ figure.show()
 # Save it, and go on in xarray
 # ----------------------------
 
-folder = tempfile.TemporaryDirectory()
-fpa.save(ds, Path(folder.name) / "trail.nc")
-ds = fpa.open_dataset(Path(folder.name) / "trail.nc")
+folder = Path(tempfile.gettempdir()) / "fpanalysis"
+folder.mkdir(exist_ok=True)
+fpa.save(ds, folder / "trail.nc")
+ds = fpa.open_dataset(folder / "trail.nc")
 slowest = ds.time_constant.max("mode").isel(fixed_point=0).mean("trial")
 print("slowest time constant of the clamped network (s), mean over the reaches")
 print(slowest.sel(time=[0.1, 0.5, 1.0, 2.0, 3.0], method="nearest").to_pandas().round(3).to_string())

@@ -8,6 +8,7 @@ from controllers import spring
 
 import fpanalysis as fpa
 from fpanalysis.conditions import make_conditions
+from fpanalysis.control.network import Network
 
 
 def created(**options):
@@ -86,6 +87,62 @@ def test_feedback_beside_each_goal_shares_its_dim():
     np.testing.assert_allclose(made.u[:, names.index("feedback.position[0]")], made.template.goal_x + 0.1)
 
 
+def test_coordinates_say_the_positions_that_are_shown():
+    # xarray keeps goal_x in arithmetic, so that every part here comes with the grid's.
+    grid = fpa.grid(2, 2)
+    goal = fpa.Goal(position=grid + 0.1, feedback_position=grid - 0.2, context=10 * grid.sel(axis="x"))
+    made, names = conditions(goal)
+    for axis in range(2):
+        shown, felt = (made.u[:, names.index(f"{each}.position[{axis}]")] for each in ("target", "feedback"))
+        np.testing.assert_array_equal(made.template[f"goal_{'xy'[axis]}"], shown)
+        np.testing.assert_array_equal(made.template[f"feedback_{'xy'[axis]}"], felt)
+        np.testing.assert_allclose(shown, grid[:, axis] + 0.1)
+        np.testing.assert_allclose(felt, grid[:, axis] - 0.2)
+    assert made.template.goal_x.attrs == made.template.feedback_x.attrs == {"units": "m"}
+
+
+def test_one_goal_felt_at_many_places_has_no_goal_coordinates():
+    made, names = conditions(fpa.Goal(position=(0.5, 0.5), feedback_position=fpa.grid(3, 1)))
+    assert set(made.template.coords) == {"goal", "feedback_x", "feedback_y"}
+    np.testing.assert_array_equal(made.template.feedback_x, made.u[:, names.index("feedback.position[0]")])
+
+
+def test_along_more_dims_coordinates_stay_where_they_are_true():
+    grid, shift = fpa.grid(2, 2), xr.DataArray([0.0, 0.1], dims="session")
+    kept, _ = conditions(fpa.Goal(position=grid.expand_dims(session=2)))
+    assert {"goal_x", "goal_y"} < set(kept.template.coords)
+    moved, names = conditions(fpa.Goal(position=grid + shift))
+    assert set(moved.template.coords) == {"goal", "session"}
+    u = moved.u.reshape(2, 4, -1)
+    expected = np.tile([0.1 if "position" in name else 0.0 for name in names], (4, 1))
+    np.testing.assert_allclose(u[1] - u[0], expected, atol=1e-15)
+
+
+def test_context_is_labelled_with_its_values_unless_it_has_labels():
+    bare = xr.DataArray([2.0, 1.0], dims="context")
+    made, names = conditions(fpa.Goal(position=(0, 0), context=bare))
+    assert made.template.context.values.tolist() == made.u[:, names.index("context")].tolist() == [2.0, 1.0]
+    named = bare.assign_coords(context=["high", "low"])
+    made, _ = conditions(fpa.Goal(position=(0, 0), context=named))
+    assert made.template.context.values.tolist() == ["high", "low"]
+
+
+def test_a_goal_does_not_change():
+    given = np.array([0.1, 0.2])
+    goal = fpa.Goal(position=given)
+    given[0] = 9.0
+    assert goal.position.values.tolist() == [0.1, 0.2]
+    with pytest.raises(AttributeError):
+        goal.position = given  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_a_goal_in_few_words():
+    goal = fpa.Goal(fpa.grid(2, 3), (0.1, 0.0), 1.0, feedback_velocity=0.0, go=[0, 1])
+    assert repr(goal) == (
+        "Goal(position: goal 6, velocity: (0.1, 0), context: 1, feedback_velocity: 0, go: go 2)"
+    )
+
+
 def test_named_dims_are_kept_and_axes_found_by_name():
     positions = xr.DataArray([[1.0, 2.0], [3.0, 4.0]], dims=("axis", "reach"), coords={"axis": ["y", "x"]})
     levels = xr.DataArray([0.0, 1.0], dims="level", coords={"level": ["low", "high"]})
@@ -112,6 +169,40 @@ def test_controllers_with_other_inputs():
     assert not any(name.startswith(("context", "target.velocity")) for name in names)
 
 
+def test_an_input_of_several_entries_is_said_by_one_number_or_along_axis():
+    controller = created(inputs={"cue": 3, "target.position": 2})
+    both = [1.0, [1.0, 2.0, 3.0]]
+    for cue, expected in zip((1.0, xr.DataArray(both[1], dims="axis")), both, strict=True):
+        made, names = conditions(fpa.Goal(position=(0.3, 0.4), cue=cue), controller)
+        assert made.dims == ()
+        np.testing.assert_array_equal(made.u[0, [names.index(f"cue[{i}]") for i in range(3)]], expected)
+
+
+@pytest.mark.parametrize("name", ["position", "velocity"])
+def test_feedback_that_the_network_does_not_feel(name):
+    felt = {"position": "velocity", "velocity": "position"}[name]
+    sizes = {"target.position": 2, f"feedback.{felt}": 2}
+    network = Network.create(sizes, {"force": 2}, hidden_size=4, dt=0.05, key=jax.random.key(0))
+    controller = fpa.Controller(network, fpa.plants.PointMass(), 0, 0.0, 0.0, 0.05)
+    goal = fpa.Goal(position=(0, 0), **{f"feedback_{name}": (0.1, 0.0)})
+    with pytest.raises(ValueError, match=f"feedback_{name} is given, but .* no input 'feedback.{name}'"):
+        goal.inputs(controller, "clamped")
+
+
+@pytest.mark.parametrize(
+    ("goal", "message"),
+    [
+        ({"velocity": 0.1}, "a moving body is no steady state"),
+        ({"feedback_position": (0, 0)}, "feedback_position is given, but in the closed loop"),
+        ({"feedback_velocity": 0.0}, "feedback_velocity is given, but in the closed loop"),
+    ],
+)
+def test_what_the_closed_loop_cannot_be_told(goal, message):
+    fpa.Goal(position=(0, 0)).inputs(created(), "closed")
+    with pytest.raises(ValueError, match=message):
+        fpa.Goal(position=(0, 0), **goal).inputs(created(), "closed")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -129,6 +220,17 @@ def test_controllers_with_other_inputs():
             "context: expected a number or a list of them, got shape",
         ),
         ({"position": (0, 0), "context": "high"}, "context: expected numbers, got 'high'"),
+        (
+            {"position": xr.DataArray(np.zeros((0, 2)), dims=("goal", "axis"))},
+            "position: expected at least one, got",
+        ),
+        ({"position": (0, 0), "context": xr.DataArray([], dims="context")}, "context: expected a number or"),
+        (
+            {"position": (0, 0), "context": xr.DataArray([1, 1], dims="context")},
+            "context: expected every value",
+        ),
+        ({"position": (0, 0), "go": np.inf}, "go: expected finite numbers"),
+        ({"position": (0, 0), "target.velocity": 0.1}, "say the input 'target.velocity' with velocity="),
     ],
 )
 def test_what_is_no_goal(arguments, message):
@@ -147,7 +249,10 @@ def test_what_is_no_goal(arguments, message):
             "no input 'target.vel",
         ),
         ({"inputs": {"context": 1}}, {}, "no input 'target.position'"),
-        ({"inputs": {"go": 1, "target.position": 2}}, {}, "also has the input 'go'"),
+        ({"inputs": {"go": 1, "target.position": 2}}, {}, r"also has the input 'go'; .* Goal\(…, go=1.0\)"),
+        ({"inputs": {"go.now": 1, "target.position": 2}}, {}, r"Goal\(…, \*\*{'go.now': 1.0}\)"),
+        ({"inputs": {"target.position": 3}}, {}, "'target.position' is said by 2 numbers .* has the size 3"),
+        ({}, {"context": xr.DataArray([1.0, 2.0], dims="axis")}, "'context' is said by 2 numbers .* size 1"),
         ({"inputs": {"go": 1, "target.position": 2}}, {"goo": 1.0}, r"input 'goo' \(did you mean 'go'\?\)"),
         ({"plant": fpa.plants.TwoLinkArm()}, {}, r"goal.position: .* arm can reach"),
     ],
@@ -175,6 +280,10 @@ def test_feedback_out_of_reach():
         ),
         (lambda c: fpa.find_fixed_points(c.network, fpa.Goal(position=(0, 0))), "a Goal is for controllers"),
         (lambda c: fpa.find_fixed_points(c.network.vector_field(), loop="closed"), "needs a Controller"),
+        (
+            lambda c: fpa.Goal(position=(0, 0)).inputs(c, "close"),
+            r"loop: expected one of .* 'close' \(did you mean 'closed'",
+        ),
         (lambda c: fpa.grid(0, 3), "nx: expected a whole number"),
         (lambda c: fpa.grid(3, 3, ((1, 1), (0, 0))), "workspace: expected"),
     ],

@@ -1,6 +1,7 @@
 """Goals: what a controller is asked for, and the constant input that says so."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,10 +9,15 @@ import xarray as xr
 
 from fpanalysis._messages import listed, nearest
 from fpanalysis.control.controller import FEEDBACK, Controller
+from fpanalysis.subject import LOOPS
 
 AXIS = ("x", "y")
 TARGET = ("target.position", "target.velocity")
 KNOWN = ("context", *TARGET, *FEEDBACK)
+# The argument that says each of them.
+ARGUMENT: dict[str, str] = dict(
+    zip(KNOWN, ("context", "position", "velocity", "feedback_position", "feedback_velocity"), strict=True)
+)
 
 
 def grid(nx: int, ny: int, workspace: Any = ((-1.0, -1.0), (1.0, 1.0))) -> xr.DataArray:
@@ -52,6 +58,7 @@ def grid(nx: int, ny: int, workspace: Any = ((-1.0, -1.0), (1.0, 1.0))) -> xr.Da
     return _listed_places(np.stack([x.ravel(), y.ravel()], axis=1), "goal")
 
 
+@dataclass(frozen=True, init=False, repr=False, eq=False)
 class Goal:
     """What a controller is asked for: it decides the constant input under which steady states are sought.
 
@@ -60,25 +67,33 @@ class Goal:
     Args:
         position: target position in m: `(2,)`; `(n, 2)`, which gives a dim `goal` with the coordinates
             `goal_x` and `goal_y`; or a DataArray with a dim `axis` of length 2 and any others, such as that
-            of `grid`.
+            of `grid`. Along `goal` alone the two coordinates always say the positions themselves.
         velocity: target velocity in m/s: a number for both axes, `(2,)`, or a DataArray as above.
         context: context input: a number, a list of numbers, which gives a dim `context`, or a DataArray. 0
             if left out, as in the tasks.
         feedback_position: where the body is felt to be (m), like `position`, in the clamped analysis: at the
-            goal if left out. A list of them gives a dim `feedback` with `feedback_x` and `feedback_y`.
+            goal if left out. A list of them gives a dim `feedback` with `feedback_x` and `feedback_y`; one
+            beside each goal, such as `grid(5, 5) + 0.1`, has these two along `goal`.
         feedback_velocity: how fast the body is felt to move (m/s), like `velocity`: not at all if left out.
         **others: further inputs of the controller by role, like `context`: `go=1.0` after the cue of a
             delayed reach.
 
     Raises:
         TypeError: something is no number.
-        ValueError: a shape does not fit, or a number is not finite.
+        ValueError: a shape does not fit, a number is not finite, nothing is given, or a value twice.
 
     Example:
         >>> import fpanalysis as fpa
         >>> fpa.Goal(position=fpa.grid(5, 5), context=[-2, -1, 0, 1, 2])
         Goal(position: goal 25, velocity: 0, context: context 5)
     """
+
+    position: xr.DataArray
+    velocity: xr.DataArray
+    context: xr.DataArray | None
+    feedback_position: xr.DataArray | None
+    feedback_velocity: xr.DataArray | None
+    others: dict[str, xr.DataArray]
 
     def __init__(
         self,
@@ -89,16 +104,23 @@ class Goal:
         feedback_velocity: Any = None,
         **others: Any,
     ) -> None:
-        self.position = _places(position, "position", "goal")
-        self.velocity = _places(velocity, "velocity", "goal_velocity", number=True)
-        self.context = None if context is None else _levels(context, "context")
-        self.feedback_position, self.feedback_velocity = None, None
-        if feedback_position is not None:
-            self.feedback_position = _places(feedback_position, "feedback_position", "feedback")
-        if feedback_velocity is not None:
-            given = _places(feedback_velocity, "feedback_velocity", "feedback_speed", number=True)
-            self.feedback_velocity = given
-        self.others = {name: _levels(value, name) for name, value in others.items()}
+        if known := [name for name in others if name in ARGUMENT]:
+            raise ValueError(f"goal: say the input {known[0]!r} with {ARGUMENT[known[0]]}=…")
+        place, felt = feedback_position, feedback_velocity
+        if place is not None:
+            place = _places(place, "feedback_position", "feedback")
+        if felt is not None:
+            felt = _places(felt, "feedback_velocity", "feedback_speed", number=True)
+        values = {
+            "position": _places(position, "position", "goal"),
+            "velocity": _places(velocity, "velocity", "goal_velocity", number=True),
+            "context": None if context is None else _levels(context, "context"),
+            "feedback_position": place,
+            "feedback_velocity": felt,
+            "others": {name: _levels(value, name) for name, value in others.items()},
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
         parts = [f"{name}: {_shown(value)}" for name, value in vars(self).items() if name != "others"]
@@ -116,9 +138,12 @@ class Goal:
             A DataArray for every entry of the input, all with the same dims, `context` before `goal`.
 
         Raises:
-            ValueError: a position is out of the plant's reach, the controller lacks an input that is given
-                or has one that is not, or the body would move.
+            ValueError: the loop does not exist, a position is out of the plant's reach, the controller lacks
+                an input that is given, has it in another size or has one that is not given, or the body
+                would move.
         """
+        if loop not in LOOPS:
+            raise ValueError(f"loop: expected one of {listed(LOOPS)}, got {loop!r}{nearest(loop, LOOPS)}")
         self._check(controller, loop)
         roles = [port.role for port in controller.network.inputs]
         values = self._values(roles, loop)
@@ -126,10 +151,16 @@ class Goal:
         shown = [port for port in controller.network.inputs if port.role in values]
         entries = {}
         for port in shown:
-            if "axis" in values[port.role].dims:
-                parts = [values[port.role].isel(axis=i, drop=True) for i in range(2)]
+            value = values[port.role]
+            if value.sizes.get("axis", port.size) != port.size:
+                raise ValueError(
+                    f"goal: {port.role!r} is said by {value.sizes['axis']} numbers along 'axis', but that "
+                    f"input of the controller has the size {port.size}"
+                )
+            if "axis" in value.dims:
+                parts = [value.isel(axis=i, drop=True) for i in range(port.size)]
             else:
-                parts = [values[port.role]] * port.size
+                parts = [value] * port.size
             entries |= dict(zip(port.entries, parts, strict=True))
         try:
             broadcast = xr.broadcast(*xr.align(*entries.values(), join="exact"))
@@ -163,15 +194,15 @@ class Goal:
                 f"goal: it says a context, but the controller has no context input; it has {listed(roles)}"
             )
         for name in self.others:
-            if name not in roles or name in KNOWN:
+            if name not in roles:
                 raise ValueError(
                     f"goal: the controller has no further input {name!r}{nearest(name, roles)}; "
                     f"it has {listed(roles)}"
                 )
         if missing := [role for role in roles if role not in KNOWN and role not in self.others]:
+            said = f"{missing[0]}=1.0" if missing[0].isidentifier() else f"**{{{missing[0]!r}: 1.0}}"
             raise ValueError(
-                f"goal: the controller also has the input {missing[0]!r}; say what it is, "
-                f"Goal(…, **{{{missing[0]!r}: 1.0}})"
+                f"goal: the controller also has the input {missing[0]!r}; say what it is, Goal(…, {said})"
             )
         self._check_motion(roles, loop)
         places = {"goal.position": self.position, "goal.feedback_position": self.feedback_position}
@@ -187,6 +218,11 @@ class Goal:
             if value is not None and loop == "closed":
                 raise ValueError(
                     f"goal: feedback_{name} is given, but in the closed loop the feedback comes from the body"
+                )
+            if value is not None and f"feedback.{name}" not in roles:
+                raise ValueError(
+                    f"goal: feedback_{name} is given, but the controller has no input 'feedback.{name}'; "
+                    f"it has {listed(roles)}"
                 )
         if moves and loop == "closed":
             raise ValueError(
@@ -219,15 +255,17 @@ def _places(value: Any, name: str, dim: str, number: bool = False) -> xr.DataArr
             raise ValueError(
                 f"{name}: expected a DataArray with a dim 'axis' of length 2, got {dict(value.sizes)}"
             )
+        if value.size == 0:
+            raise ValueError(f"{name}: expected at least one, got {dict(value.sizes)}")
         if "axis" in value.coords:
             if sorted(map(str, value["axis"].values)) != list(AXIS):
                 raise ValueError(f"{name}: expected 'x' and 'y' along 'axis', got {value['axis'].values}")
             value = value.sel(axis=list(AXIS))
         value = value.astype(float).assign_coords(axis=list(AXIS))
-        others = [d for d in value.dims if d != "axis"]
-        if others == ["goal"] and "goal_x" not in value.coords and dim == "goal":
-            return _with_places(value, "goal")
-        return value
+        along = [d for d in value.dims if d != "axis"]
+        if not number and along in (["goal"], [dim]):
+            return _with_places(_without_stale(value, ""), str(along[0]), dim)
+        return _without_stale(value, dim)
     array: np.ndarray = _numbers(value, name)
     if array.ndim == 0 and number:
         array = np.full(2, float(array))
@@ -241,31 +279,52 @@ def _places(value: Any, name: str, dim: str, number: bool = False) -> xr.DataArr
 
 def _listed_places(array: np.ndarray, dim: str) -> xr.DataArray:
     coords = {dim: np.arange(len(array)), "axis": list(AXIS)}
-    return _with_places(xr.DataArray(array, dims=(dim, "axis"), coords=coords), dim)
+    return _with_places(xr.DataArray(array, dims=(dim, "axis"), coords=coords), dim, dim)
 
 
-def _with_places(value: xr.DataArray, dim: str) -> xr.DataArray:
-    attrs = {"units": "m" if dim in ("goal", "feedback") else "m/s"}
-    parts = {f"{dim}_{axis}": (dim, value.sel(axis=axis).values, attrs) for axis in AXIS}
+def _with_places(value: xr.DataArray, dim: str, prefix: str) -> xr.DataArray:
+    """Return `value` with its own entries along `dim` as the coordinates `{prefix}_x` and `{prefix}_y`."""
+    attrs = {"units": "m" if prefix in ("goal", "feedback") else "m/s"}
+    parts = {f"{prefix}_{axis}": (dim, value.sel(axis=axis).values, attrs) for axis in AXIS}
     return value.assign_coords(parts)
+
+
+def _without_stale(value: xr.DataArray, prefix: str) -> xr.DataArray:
+    """Return `value` without coordinates that say other places than it does.
+
+    xarray keeps coordinates in arithmetic: `grid(2, 2) + 0.1` still has the `goal_x` of the grid. Those that
+    start with `prefix` are kept where they are true.
+    """
+    for name in [f"{place}_{axis}" for place in ("goal", "feedback") for axis in AXIS]:
+        if name not in value.coords:
+            continue
+        is_own = name[:-2] == prefix and "axis" in value.dims
+        if not (is_own and bool((value.sel(axis=name[-1], drop=True) == value.coords[name]).all())):
+            value = value.drop_vars(name)
+    return value
 
 
 def _levels(value: Any, name: str) -> xr.DataArray:
     """Return one number, or numbers along a dim of their own."""
     if isinstance(value, xr.DataArray):
         _numbers(value.values, name)
-        return value.astype(float)
-    array = _numbers(value, name)
-    if array.ndim > 1 or array.size == 0:
-        raise ValueError(
-            f"{name}: expected a number or a list of them, got shape {array.shape}; name the dims of more "
-            "with a DataArray"
-        )
-    if array.ndim == 0:
-        return xr.DataArray(float(array))
-    if len(np.unique(array)) < len(array):
-        raise ValueError(f"{name}: expected every value once, got {array.tolist()}")
-    return xr.DataArray(array, dims=name, coords={name: array})
+        levels = _without_stale(value.astype(float), "")
+    else:
+        array = _numbers(value, name)
+        if array.ndim > 1:
+            raise ValueError(
+                f"{name}: expected a number or a list of them, got shape {array.shape}; name the dims of "
+                "more with a DataArray"
+            )
+        levels = xr.DataArray(array, dims=(name,) * array.ndim)
+    if levels.size == 0:
+        raise ValueError(f"{name}: expected a number or a list of them, got shape {levels.shape}")
+    if levels.dims == (name,):
+        if name not in levels.coords:
+            levels = levels.assign_coords({name: levels.values})
+        if not levels.indexes[name].is_unique:
+            raise ValueError(f"{name}: expected every value once, got {levels[name].values.tolist()}")
+    return levels
 
 
 def _numbers(value: Any, name: str) -> np.ndarray:
