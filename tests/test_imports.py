@@ -119,6 +119,12 @@ def test_training_knows_nothing_of_analysis(module):
     assert not any(_within(name, analysis) for name in imported(module) if name.startswith(PACKAGE))
 
 
+@pytest.mark.parametrize("module", [name for name in MODULES if not _within(name, ("records", "cli"))])
+def test_nothing_knows_of_the_records_store(module):
+    ours = {name for name in imported(module) if name.startswith(f"{PACKAGE}.records")}
+    assert ours <= ({f"{PACKAGE}.records.filters"} if module == PACKAGE else set())
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_nothing_imports_the_command_line_or_the_package_itself(module):
     allowed = {PACKAGE} if module == PACKAGE else set()
@@ -144,7 +150,7 @@ import jax
 before = dict(jax.config.values)
 import fpanalysis
 after = dict(jax.config.values)
-late = ("plotly", "torch", "netCDF4", "diffrax", "optax", "pydantic", "yaml", "typer")
+late = ("plotly", "torch", "netCDF4", "diffrax", "optax", "pydantic", "yaml", "typer", "sqlalchemy")
 heavy = [name for name in late if name in sys.modules]
 changed = [name for name in after if after[name] != before.get(name)]
 print(json.dumps({"heavy": heavy, "changed": changed}))

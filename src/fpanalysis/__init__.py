@@ -15,13 +15,15 @@ from fpanalysis.goal import Goal, grid
 from fpanalysis.io import open_dataset, save
 from fpanalysis.load import load, load_torch
 from fpanalysis.modes import modes, sensitivity
+from fpanalysis.records.filters import between, missing
 from fpanalysis.simulation import simulate
 from fpanalysis.summarize import summarize
 from fpanalysis.training import losses
 from fpanalysis.vector_field import VectorField, vector_field
 
 if TYPE_CHECKING:
-    from fpanalysis import plot
+    from fpanalysis import plot, records
+    from fpanalysis.records import open_store
     from fpanalysis.training.trainer import train
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "Goal",
     "Network",
     "VectorField",
+    "between",
     "datasets",
     "eigendecompose",
     "fields",
@@ -41,10 +44,13 @@ __all__ = [
     "load_torch",
     "losses",
     "measures",
+    "missing",
     "modes",
     "open_dataset",
+    "open_store",
     "plants",
     "plot",
+    "records",
     "save",
     "sensitivity",
     "simulate",
@@ -64,6 +70,11 @@ def __getattr__(name: str) -> Any:
     # So do Optax and pydantic, until something is trained.
     if name == "train":
         return import_module("fpanalysis.training.trainer").train
+    # And SQLAlchemy, until something is recorded.
+    if name == "records":
+        return import_module("fpanalysis.records")
+    if name == "open_store":
+        return import_module("fpanalysis.records").open_store
     raise AttributeError(f"module 'fpanalysis' has no attribute {name!r}")
 
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from fpanalysis._messages import listed, nearest
 from fpanalysis.control.controller import Controller
-from fpanalysis.control.ensemble import Ensemble
+from fpanalysis.control.ensemble import Ensemble, Recorded, recorded
 from fpanalysis.control.network import Network
 from fpanalysis.control.simulation import simulate_trials
 from fpanalysis.control.trials import Trials
@@ -23,7 +23,7 @@ _TIME_TOLERANCE = 1e-3
 
 
 def simulate(
-    model: VectorField | Callable | Controller | Network | Ensemble,
+    model: VectorField | Callable | Controller | Network | Ensemble | Recorded,
     inputs: int | ArrayLike | xr.DataArray | Trials,
     x0: ArrayLike | xr.DataArray | None = None,
     *,
@@ -78,6 +78,7 @@ def simulate(
         >>> float(ds.x.sel(time=1.0, state="v", method="nearest").round(6))
         0.367879
     """
+    model = recorded(model)
     if isinstance(model, Controller | Network | Ensemble):
         if not isinstance(inputs, Trials) or x0 is not None or dt is not None:
             raise TypeError(
@@ -90,7 +91,7 @@ def simulate(
             "inputs, seed: trials and noise are for a Controller, Network or Ensemble, and the model is "
             f"{type(model).__name__}"
         )
-    field = vector_field(model)
+    field = vector_field(model)  # pyright: ignore[reportArgumentType]
     check_finite(field)
     drive = _drive(field, inputs)
     dt = _time_step(field, drive, dt)

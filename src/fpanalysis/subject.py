@@ -9,13 +9,13 @@ import xarray as xr
 
 from fpanalysis._messages import listed, nearest
 from fpanalysis.control.controller import Controller
-from fpanalysis.control.ensemble import Ensemble
+from fpanalysis.control.ensemble import Ensemble, Recorded, recorded
 from fpanalysis.control.fields import AbstractField
 from fpanalysis.control.network import Network
 from fpanalysis.vector_field import VectorField, as_vector_field, bad_arrays, check_finite
 
 Loop = Literal["clamped", "closed"]
-Model = VectorField | Callable | Controller | Network | Ensemble
+Model = VectorField | Callable | Controller | Network | Ensemble | Recorded
 LOOPS = ("clamped", "closed")
 
 
@@ -70,6 +70,7 @@ def as_subject(model: Model, loop: str = "clamped", field: AbstractField | None 
     """
     if not isinstance(loop, str) or loop not in LOOPS:
         raise ValueError(f"loop: expected 'clamped' or 'closed', got {loop!r}{nearest(str(loop), LOOPS)}")
+    model = recorded(model)
     models = model.models if isinstance(model, Ensemble) else [model]
     controllers = tuple(each for each in models if isinstance(each, Controller))
     if loop == "closed" and not controllers:
@@ -86,7 +87,7 @@ def as_subject(model: Model, loop: str = "clamped", field: AbstractField | None 
     template = xr.DataArray(0)
     is_bad = np.zeros(1, bool)
     if isinstance(model, Ensemble):
-        template = model.table["member"].reset_coords(drop=True)
+        template = model.table["member"]
         is_bad = np.array([bool(bad_arrays(each)) for each in fields])
     if len(fields) == 1:
         check_finite(fields[0])

@@ -1,7 +1,7 @@
 """Trained models with their hyperparameters as labels."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import xarray as xr
@@ -115,6 +115,20 @@ class Ensemble:
             if same:
                 return index
         raise ValueError(f"sel: no model has {name} = {value!r}; there are {listed(map(str, values))}")
+
+
+@runtime_checkable
+class Recorded(Protocol):
+    """What stands for models that are kept elsewhere, such as a query of a records store."""
+
+    def as_model(self) -> Any:
+        """Return the model, or the ensemble of several."""
+        ...
+
+
+def recorded(model: Any) -> Any:
+    """Return the model or ensemble that records of a store stand for; else what is given."""
+    return model.as_model() if isinstance(model, Recorded) else model
 
 
 def _numbers(*values: Any) -> bool:

@@ -12,7 +12,7 @@ import jax
 
 from fpanalysis.control.controller import Controller
 from fpanalysis.control.network import Network
-from fpanalysis.load._container import as_read, damaged, decoded, read_container, write_container
+from fpanalysis.load._container import as_read, damaged, decoded, encoded, read_container, write_container
 from fpanalysis.load._controller_header import controller_of, controller_shells, describe_controller
 from fpanalysis.load._field_header import describe_field, field_of, field_shells
 from fpanalysis.load._network_header import describe_network, network_of, network_shells
@@ -84,11 +84,27 @@ def save_checkpoint(model: Checkpointed, path: str | os.PathLike[str]) -> None:
         ...     fpa.load(f"{folder}/gru.eqx").outputs
         ('bit[0]', 'bit[1]', 'bit[2]')
     """
+    write_container(Path(path), *_described(model))
+
+
+def checkpoint_content(model: Checkpointed) -> tuple[dict[str, Any], bytes]:
+    """Return what a checkpoint holds: a header that JSON can hold, and the arrays as bytes.
+
+    Equal models give equal ones, before they are written and after they are read.
+
+    Raises:
+        TypeError: the model has a part that a checkpoint cannot describe.
+    """
+    header, parts = _described(model)
+    return header, encoded(parts)
+
+
+def _described(model: Checkpointed) -> tuple[dict[str, Any], Parts]:
     kind = next(kind for kind in _KINDS if isinstance(model, kind.model))
     described, parts = kind.describe(model)
     described = as_read(described)
     _check_described(model, kind, described, parts)
-    write_container(Path(path), {"model": kind.name, **described}, parts)
+    return {"model": kind.name, **described}, parts
 
 
 def read_checkpoint(path: Path) -> Checkpointed:

@@ -32,9 +32,7 @@ def write_container(path: Path, described: Header, arrays: PyTree) -> None:
         described: what `as_read` returns.
         arrays: in the order in which they are read.
     """
-    buffer = io.BytesIO()
-    eqx.tree_serialise_leaves(buffer, arrays)
-    content = buffer.getvalue()
+    content = encoded(arrays)
     header = {"format": CHECKPOINT_FORMAT, "version": _VERSION, "package": version("fpanalysis"), **described}
     header["bytes"] = len(content)
     header["sha256"] = checksum(header, content)
@@ -63,6 +61,13 @@ def read_container(path: Path) -> tuple[Header, bytes]:
 def as_read(described: Header) -> Header:
     """Return a description as it is read from a file: NumPy's numbers as Python's, tuples as lists."""
     return json.loads(json.dumps(described, default=np.generic.item))
+
+
+def encoded(arrays: PyTree) -> bytes:
+    """Return arrays as a file holds them."""
+    buffer = io.BytesIO()
+    eqx.tree_serialise_leaves(buffer, arrays)
+    return buffer.getvalue()
 
 
 def decoded(content: bytes, shells: PyTree) -> PyTree:

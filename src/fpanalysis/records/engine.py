@@ -1,0 +1,163 @@
+"""The database of a store: SQLite in a folder, or PostgreSQL."""
+
+import os
+import sqlite3
+import sys
+import uuid
+import weakref
+from pathlib import Path
+
+import psutil
+import sqlalchemy as sa
+from sqlalchemy import event, exc
+
+from fpanalysis.records import schema
+from fpanalysis.records.schema import StoreError
+
+DATABASE = "records.sqlite"
+# SQLite's locks are not reliable on these; a database there can be damaged by two who write.
+_REMOTE = (
+    "nfs", "cifs", "smb", "9p", "afs", "lustre", "gpfs", "beegfs", "ceph", "gluster", "pvfs", "orangefs",
+    "panfs", "davfs", "webdav", "ncpfs", "fuse.sshfs", "fuse.s3fs", "fuse.gluster", "fuse.ceph",
+)  # fmt: skip
+_PATIENCE = 120.0  # seconds that a writer waits for the others
+
+
+def open_sqlite(folder: Path) -> sa.Engine:
+    """Return the engine of the SQLite database in a folder, which is made if there is none.
+
+    Raises:
+        StoreError: the folder is on a network file system, or the database is of another kind, or newer.
+    """
+    if kind := remote_file_system(folder):
+        raise StoreError(
+            f"path: {str(folder)!r} is on a network file system ({kind}), where SQLite's locks do not hold "
+            "and databases get damaged. Use a local folder, or a PostgreSQL database for the records: "
+            "open_store('postgresql://user@host/name', files=folder)"
+        )
+    path = folder / DATABASE
+    if not path.exists():
+        _make(path)
+    engine = _sqlite(path)
+    try:
+        with engine.connect() as connection:
+            current = schema.is_current(connection)
+        if not current:
+            _migrated(engine, path)
+    except (exc.DatabaseError, StoreError) as error:
+        engine.dispose()
+        if isinstance(error, StoreError):
+            raise StoreError(f"path: {str(path)!r}: {error}") from error
+        raise StoreError(
+            f"path: {str(path)!r} cannot be read as an SQLite database ({error.orig}). If it is damaged, "
+            "move it away; `fpanalysis db restore` makes a new one from the tables and files beside it"
+        ) from error
+    return engine
+
+
+def open_postgresql(url: str) -> sa.Engine:
+    """Return the engine of a PostgreSQL database, in which the tables are made if there are none.
+
+    Raises:
+        ImportError: psycopg is not installed.
+        StoreError: nothing answers, or the tables are of another kind, or newer.
+    """
+    parsed = sa.make_url(url)
+    if parsed.drivername in ("postgresql", "postgres"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    try:
+        engine = sa.create_engine(parsed, pool_pre_ping=True)
+    except ImportError as error:
+        raise ImportError("path: PostgreSQL needs psycopg: pip install 'fpanalysis[postgres]'") from error
+    _forget_after_fork(engine)
+    shown = parsed.render_as_string(hide_password=True)
+    try:
+        with engine.connect() as connection:
+            current = schema.is_current(connection)
+        if not current:
+            schema.migrate(engine)
+    except exc.OperationalError as error:
+        raise StoreError(f"path: {shown} does not answer ({error.orig})") from error
+    except StoreError as error:
+        raise StoreError(f"path: {shown}: {error}") from error
+    return engine
+
+
+def remote_file_system(path: Path) -> str | None:
+    """Return the kind of the network file system that a path is on, or None if it is on a local one."""
+    path = path.resolve()
+    if sys.platform == "win32" and str(path).startswith("\\\\"):
+        return "a network share"
+    mounts = {Path(part.mountpoint): part for part in psutil.disk_partitions(all=True)}
+    for above in (path, *path.parents):
+        if above in mounts:
+            kind = mounts[above].fstype.lower()
+            return kind if kind.startswith(_REMOTE) or "remote" in mounts[above].opts else None
+    return None
+
+
+def _make(path: Path) -> None:
+    """Make a database that is complete when it appears, so that others who open it need not wait."""
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
+    try:
+        with sqlite3.connect(partial) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+        connection.close()
+        engine = _sqlite(partial)
+        schema.migrate(engine)
+        engine.dispose()
+        try:
+            os.link(partial, path)  # unlike a renaming, this never takes the place of another's database
+        except FileExistsError:
+            pass
+        except OSError:  # a file system without links
+            if not path.exists():
+                os.rename(partial, path)
+    finally:
+        for left in path.parent.glob(f"{partial.name}*"):
+            left.unlink(missing_ok=True)
+
+
+def _sqlite(path: Path) -> sa.Engine:
+    url = sa.URL.create("sqlite", database=str(path))
+    engine = sa.create_engine(url, connect_args={"timeout": _PATIENCE})
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    _forget_after_fork(engine)
+    return engine
+
+
+def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # transactions begin where we say, not where the driver thinks
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute("PRAGMA cache_size=-65536")
+    cursor.close()
+
+
+def _begin(connection: sa.Connection) -> None:
+    # A transaction that reads first and writes later may find that another one wrote in between, and fail.
+    is_writing = connection.get_execution_options().get("is_writing", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing else "BEGIN")
+
+
+def _migrated(engine: sa.Engine, path: Path) -> None:
+    with engine.connect() as connection:
+        before = schema.version_of(connection)
+    folder = path.parent / "backups"
+    folder.mkdir(exist_ok=True)
+    schema.migrate(engine, folder / schema.backup_name(before or "empty"))
+
+
+def _forget_after_fork(engine: sa.Engine) -> None:
+    """Let a forked process open connections of its own."""
+    if not hasattr(os, "register_at_fork"):
+        return
+    reference = weakref.ref(engine)
+
+    def forget() -> None:
+        if (left := reference()) is not None:
+            left.dispose(close=False)
+
+    os.register_at_fork(after_in_child=forget)

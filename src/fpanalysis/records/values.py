@@ -1,0 +1,195 @@
+"""What a hyperparameter's value is, however it was typed: one canonical JSON text for each meaning."""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+import rfc8785
+
+# Larger whole numbers are not all told apart by JSON's readers, who keep them as float64.
+EXACT = 2**53 - 1
+# Texts above this are indexed by their hash: an index entry of PostgreSQL holds at most 2,704 bytes.
+_LONGEST = 500
+_TAG = "$"
+
+
+def canonical(value: Any, name: str = "params") -> Any:
+    """Return a value as JSON holds it, so that equal meanings become equal.
+
+    NumPy's numbers become Python's; a float32 or float16 becomes its shortest decimal, so that
+    `float32(0.8)` is 0.8. Whole numbers beyond 2⁵³, NaN and the infinities become strings that begin with
+    `$`, and strings that begin with it get another one. Tuples, sets and arrays become lists.
+
+    Args:
+        value: numbers, strings, booleans, None, paths, or lists and mappings of such.
+        name: of the value, for errors.
+
+    Raises:
+        TypeError: JSON has no place for the value.
+
+    Example:
+        >>> import numpy as np
+        >>> from fpanalysis.records.values import canonical
+        >>> canonical({"std": np.float32(0.8), "seed": 2**60, "rate": float("nan"), "sign": "$"})
+        {'std': 0.8, 'seed': '$int:1152921504606846976', 'rate': '$nan', 'sign': '$$'}
+    """
+    if value is None or isinstance(value, bool | np.bool_):
+        return None if value is None else bool(value)
+    if isinstance(value, int | np.integer):
+        value = int(value)
+        return value if abs(value) <= EXACT else f"{_TAG}int:{value}"
+    if isinstance(value, float | np.floating):
+        return _number(value)
+    if isinstance(value, str | PurePath):
+        return _string(str(value), name)
+    if isinstance(value, Mapping):
+        return _mapping(value, name)
+    if isinstance(value, set | frozenset):
+        return sorted((canonical(item, name) for item in value), key=text)
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+        return [canonical(item, name) for item in value]
+    if isinstance(value, np.ndarray) or (hasattr(value, "__array__") and hasattr(value, "dtype")):
+        return _array(value, name)
+    raise TypeError(
+        f"{name}: expected numbers, strings, True, False, None, or lists and mappings of them, "
+        f"got {type(value).__name__} ({str(value)[:60]!r})"
+    )
+
+
+def plain(value: Any) -> Any:
+    """Return a canonical value as Python's: the inverse of `canonical`, up to types that mean the same."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if isinstance(value, str) and value.startswith(_TAG):
+        if value.startswith(_TAG * 2):
+            return value[1:]
+        kind, _, digits = value[1:].partition(":")
+        return int(digits) if kind == "int" else float(kind)
+    return value
+
+
+def text(value: Any) -> str:
+    """Return the canonical JSON text (RFC 8785) of a canonical value."""
+    return rfc8785.dumps(value).decode()
+
+
+def indexed(value: Any) -> str:
+    """Return what two values share exactly if they mean the same: the text, or a hash of a long one."""
+    whole = text(value)
+    return whole if len(whole.encode()) <= _LONGEST else f"#{digest(whole)}"
+
+
+def number(value: Any) -> float | None:
+    """Return where a canonical value lies among the numbers, or None if it is none."""
+    value = plain(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def digest(content: str | bytes) -> str:
+    """Return a sha256 as 64 hexadecimal digits."""
+    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
+
+
+def flat(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return canonical parameters by dotted name. An empty mapping is a value.
+
+    Example:
+        >>> from fpanalysis.records.values import flat
+        >>> flat({"network": {"kind": "gru", "hidden_size": 50}, "motor": {}})
+        {'network.kind': 'gru', 'network.hidden_size': 50, 'motor': {}}
+    """
+    return dict(_pairs(params))
+
+
+def _pairs(params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for key, value in params.items():
+        if isinstance(value, Mapping) and value:
+            yield from ((f"{key}.{inner}", item) for inner, item in _pairs(value))
+        else:
+            yield key, value
+
+
+def nested(params: Mapping[str, Any], name: str = "params") -> dict[str, Any]:
+    """Return canonical parameters as nested mappings, from any mixture of nested and dotted names.
+
+    Raises:
+        ValueError: two names mean the same place, or one lies within another's value.
+    """
+    found: dict[str, Any] = {}
+    for key, value in _pairs(params):
+        *above, last = key.split(".")
+        place = found
+        for part in above:
+            place = place.setdefault(part, {})
+            if not isinstance(place, dict):
+                raise ValueError(f"{name}: {key!r} lies within {part!r}, which has a value of its own")
+        if last in place:
+            raise ValueError(f"{name}: {key!r} is given twice")
+        place[last] = value
+    return found
+
+
+def load(stored: str) -> Any:
+    """Return the canonical value of a stored text."""
+    return json.loads(stored, parse_int=_whole)
+
+
+def _whole(digits: str) -> int | float:
+    # RFC 8785 writes floats without a point where they are whole; integers of that size are tagged strings.
+    return int(digits) if abs(int(digits)) <= EXACT else float(digits)
+
+
+def _number(value: float | np.floating) -> float | int | str:
+    if isinstance(value, np.floating) and value.dtype.itemsize < 8:
+        value = float(str(value))  # the shortest decimal that rounds to it
+    value = float(value)
+    if math.isnan(value):
+        return f"{_TAG}nan"
+    if math.isinf(value):
+        return f"{_TAG}{'inf' if value > 0 else '-inf'}"
+    # 1.0 is 1, and −0 is 0.
+    return int(value) if value.is_integer() and abs(value) <= EXACT else value
+
+
+def _string(value: str, name: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise TypeError(f"{name}: the string {value!r} is not valid Unicode ({error.reason})") from error
+    return _TAG + value if value.startswith(_TAG) else value
+
+
+def _mapping(value: Mapping, name: str) -> dict[str, Any]:
+    return {checked_name(key, name): canonical(item, f"{name}.{key}") for key, item in value.items()}
+
+
+def checked_name(key: Any, name: str = "params") -> str:
+    """Return the name of a parameter, which may be dotted.
+
+    Raises:
+        TypeError: it is no string, or empty, or not valid Unicode.
+    """
+    if not isinstance(key, str) or not all(key.split(".")):
+        raise TypeError(f"{name}: names of parameters are strings that are not empty, got {key!r}")
+    _string(key, name)
+    return key
+
+
+def _array(value: Any, name: str) -> Any:
+    array = np.asarray(value)
+    if array.dtype.kind not in "biufU":
+        raise TypeError(f"{name}: expected numbers, booleans or strings, got an array of {array.dtype}")
+    if array.ndim == 0:
+        return canonical(array[()], name)
+    return [_array(item, name) if np.ndim(item) else canonical(item, name) for item in array]
