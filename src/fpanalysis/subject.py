@@ -88,6 +88,7 @@ def as_subject(model: Model, loop: str = "clamped", field: AbstractField | None 
     is_bad = np.zeros(1, bool)
     if isinstance(model, Ensemble):
         template = model.table["member"]
+        template = template.drop_vars([name for name, coord in template.coords.items() if coord.ndim == 0])
         is_bad = np.array([bool(bad_arrays(each)) for each in fields])
     if len(fields) == 1:
         check_finite(fields[0])
