@@ -2,7 +2,6 @@
 
 import json
 import os
-import uuid
 import warnings
 from collections.abc import Hashable, Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from fpanalysis._files import flush_folder
+from fpanalysis._files import whole_file
 from fpanalysis.control.controller import Controller
 from fpanalysis.control.ensemble import Ensemble
 from fpanalysis.control.network import Network
@@ -130,20 +129,12 @@ def _target(path: str | os.PathLike, suffix: str, what: str) -> Path:
 
 def _write(ds: xr.Dataset, path: Path) -> None:
     """Write to a neighbour of `path`, then let it take that name."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     # No fill values: NaN is a number like any other here. Dates need one for "not a time".
     encoding = {name: {"_FillValue": None} for name, v in ds.variables.items() if v.dtype.kind == "f"}
-    try:
-        with warnings.catch_warnings():
-            # A coordinate with a space in its name is restored from the notes.
-            warnings.filterwarnings("ignore", "coordinate .* has a space", xr.SerializationWarning)
-            ds.to_netcdf(temporary, engine="netcdf4", auto_complex=True, encoding=encoding)
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    flush_folder(path.parent)  # else the new name may be lost in a power cut
+    with whole_file(path) as partial, warnings.catch_warnings():
+        # A coordinate with a space in its name is restored from the notes.
+        warnings.filterwarnings("ignore", "coordinate .* has a space", xr.SerializationWarning)
+        ds.to_netcdf(partial, engine="netcdf4", auto_complex=True, encoding=encoding)
 
 
 def _holders(ds: xr.Dataset) -> Iterator[tuple[Hashable | None, dict]]:

@@ -4,13 +4,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fpanalysis.records.opening import open_store, restore
     from fpanalysis.records.query import UnknownParameter
     from fpanalysis.records.recipes import versioned
     from fpanalysis.records.record import Query, Record
     from fpanalysis.records.schema import StoreError
-    from fpanalysis.records.store import Store, open_store
+    from fpanalysis.records.store import Store
 
-__all__ = ["Query", "Record", "Store", "StoreError", "UnknownParameter", "open_store", "versioned"]
+__all__ = ["Query", "Record", "Store", "StoreError", "UnknownParameter", "open_store", "restore", "versioned"]
 
 # SQLAlchemy and pandas take a while to import, so they are left until a store is wanted.
 _PLACES = {
@@ -19,7 +20,8 @@ _PLACES = {
     "Store": "store",
     "StoreError": "schema",
     "UnknownParameter": "query",
-    "open_store": "store",
+    "open_store": "opening",
+    "restore": "opening",
     "versioned": "recipes",
 }
 

@@ -69,6 +69,7 @@ def open_postgresql(url: str) -> sa.Engine:
         engine = sa.create_engine(parsed, pool_pre_ping=True)
     except ImportError as error:
         raise ImportError("path: PostgreSQL needs psycopg: pip install 'fpanalysis[postgres]'") from error
+    event.listen(engine, "begin", _take_turns)
     _forget_after_fork(engine)
     shown = parsed.render_as_string(hide_password=True)
     try:
@@ -103,9 +104,7 @@ def _make(path: Path) -> None:
         with sqlite3.connect(partial) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
         connection.close()
-        engine = _sqlite(partial)
-        schema.migrate(engine)
-        engine.dispose()
+        new_sqlite(partial).dispose()
         try:
             os.link(partial, path)  # unlike a renaming, this never takes the place of another's database
         except FileExistsError:
@@ -116,6 +115,13 @@ def _make(path: Path) -> None:
     finally:
         for left in path.parent.glob(f"{partial.name}*"):
             left.unlink(missing_ok=True)
+
+
+def new_sqlite(path: Path) -> sa.Engine:
+    """Return the engine of a new SQLite database with empty tables."""
+    engine = _sqlite(path)
+    schema.migrate(engine)
+    return engine
 
 
 def _sqlite(path: Path) -> sa.Engine:
@@ -140,6 +146,14 @@ def _begin(connection: sa.Connection) -> None:
     # A transaction that reads first and writes later may find that another one wrote in between, and fail.
     is_writing = connection.get_execution_options().get("is_writing", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing else "BEGIN")
+
+
+def _take_turns(connection: sa.Connection) -> None:
+    # As in SQLite, one writes at a time: of two answers to one recipe, one must see the other.
+    if connection.get_execution_options().get("is_writing", False):
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(schema.LOCK)))
+    else:
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 
 
 def _migrated(engine: sa.Engine, path: Path) -> None:

@@ -1,7 +1,7 @@
 """A record as plain data: what the tables, the sidecars beside the files, and the CSVs all hold."""
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -112,6 +112,21 @@ class Recipe:
 def record_hash(recipe_hash: str, content_hash: str) -> str:
     """Return the name of a record. The same answer to the same question is the same record."""
     return values.digest(f"{recipe_hash} {content_hash}")
+
+
+def parents_first(entries: Iterable[Entry]) -> list[Entry]:
+    """Return records so that each comes after those that it was made from, otherwise in their order."""
+    found = {entry.hash: entry for entry in entries}
+    ordered: dict[str, Entry] = {}
+    pending = [*reversed(found.values())]
+    while pending:
+        entry = pending[-1]
+        missing = [found[each] for each in entry.parents if each in found and each not in ordered]
+        if missing:
+            pending += missing
+        else:
+            ordered.setdefault(pending.pop().hash, entry)
+    return list(ordered.values())
 
 
 def now() -> str:

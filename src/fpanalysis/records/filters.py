@@ -90,9 +90,9 @@ def any_of(wanted: Any, name: str) -> AnyOf:
         TypeError: a value cannot be a parameter's.
         ValueError: the list is empty.
     """
-    items = list(wanted) if isinstance(wanted, list | tuple | Set | range | np.ndarray) else [wanted]
     if isinstance(wanted, np.ndarray) and wanted.ndim == 0:
-        items = [wanted[()]]
+        wanted = wanted[()]
+    items = list(wanted) if isinstance(wanted, list | tuple | Set | range | np.ndarray) else [wanted]
     if not items:
         raise ValueError(f"{name}: expected a value or a list of values, got an empty list")
     texts = []

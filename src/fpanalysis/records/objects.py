@@ -9,7 +9,9 @@ Names that begin with a dot are of files that were never finished.
 import hashlib
 import json
 import os
+import re
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +23,11 @@ from fpanalysis.records.entry import Entry
 from fpanalysis.records.schema import StoreError
 
 OBJECTS = "objects"
+_AGAIN = {
+    contents.MODEL: "train it again with the same configuration, or copy the file from a backup",
+    contents.EVALUATION: "compute it again, or copy the file from a backup",
+    contents.FIGURE: "draw and add it again, or copy the file from a backup",
+}
 SUFFIXES = {contents.MODEL: ".eqx", contents.EVALUATION: ".nc", contents.FIGURE: ".plotly.json"}
 
 
@@ -66,22 +73,43 @@ class Objects:
             raise StoreError(f"{entry.kind} {entry.hash[:8]}: {problem}")
         return _read(self.folder / entry.file, entry.kind)
 
+    def fault(self, entry: Entry) -> str | None:
+        """Return what is wrong with the file of a record: `missing`, `cut`, `longer` or `changed`."""
+        path = self.folder / entry.file
+        if not path.exists():
+            return "missing"
+        if (size := path.stat().st_size) != entry.size:
+            return "cut" if size < entry.size else "longer"
+        return "changed" if sha256_of(path) != entry.file_sha256 else None
+
     def problem(self, entry: Entry) -> str | None:
         """Return what is wrong with the file of a record, and what to do; None if nothing is."""
+        fault = self.fault(entry)
+        if fault is None:
+            return None
+        now = "none" if fault == "missing" else str((self.folder / entry.file).stat().st_size)
+        said = {
+            "missing": "is missing",
+            "cut": f"was cut short ({now} bytes, {entry.size} were written)",
+            "longer": f"was replaced by a longer one ({now} bytes, {entry.size} were written)",
+            "changed": "was changed since it was written (its sha256 differs)",
+        }[fault]
+        return f"its file {entry.file} {said}; {_AGAIN[entry.kind]}"
+
+    def verified(self, entries: Sequence[Entry]) -> Stored | None:
+        """Return the file that some records share, if it holds what it should, as far as they tell."""
+        entry = entries[0]
         path = self.folder / entry.file
-        again = {
-            contents.MODEL: "train it again with the same configuration, or copy the file from a backup",
-            contents.EVALUATION: "compute it again, or copy the file from a backup",
-            contents.FIGURE: "draw and add it again, or copy the file from a backup",
-        }[entry.kind]
         if not path.exists():
-            return f"its file {entry.file} is missing; {again}"
-        if (size := path.stat().st_size) != entry.size:
-            cut = "cut short" if size < entry.size else "replaced by a longer one"
-            return f"its file {entry.file} was {cut} ({size} bytes, {entry.size} were written); {again}"
-        if sha256_of(path) != entry.file_sha256:
-            return f"its file {entry.file} was changed since it was written (its sha256 differs); {again}"
-        return None
+            return None
+        stored = Stored(entry.file, sha256_of(path), path.stat().st_size)
+        if any(stored.sha256 == each.file_sha256 for each in entries):
+            return stored
+        try:  # written anew after it was damaged, in other bytes of the same meaning
+            is_good = contents.content_hash(_read(path, entry.kind)) == entry.content_hash
+        except Exception:  # whatever a damaged file raises
+            return None
+        return stored if is_good else None
 
     def write_sidecar(self, entry: Entry) -> None:
         """Write beside an object what its record says."""
@@ -123,9 +151,27 @@ class Objects:
         flush_folder(path.parent)
 
 
+_ENDS = "|".join(map(re.escape, SUFFIXES.values()))
+_OBJECT = re.compile(rf"[0-9a-f]{{64}}({_ENDS})")
+_SIDECAR = re.compile(rf"[0-9a-f]{{64}}({_ENDS})\.[0-9a-f]{{12}}\.json")
+
+
+def is_object(path: Path) -> bool:
+    """Return whether a file has the name of an object."""
+    return _OBJECT.fullmatch(path.name) is not None
+
+
 def is_sidecar(path: Path) -> bool:
-    """Return whether a file beside objects is the sidecar of one."""
-    return path.suffix == ".json" and not path.name.startswith(".") and not path.name.endswith(".plotly.json")
+    """Return whether a file has the name of a sidecar."""
+    return _SIDECAR.fullmatch(path.name) is not None
+
+
+def is_partial(path: Path) -> bool:
+    """Return whether a file has a name that only unfinished files have."""
+    # SQLite keeps a file or two beside a database, named after it.
+    return path.name.startswith(".") and (
+        ".partial" in path.name or path.name.endswith((*SUFFIXES.values(),))
+    )
 
 
 def sha256_of(path: Path) -> str:

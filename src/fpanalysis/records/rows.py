@@ -35,9 +35,7 @@ def insert(connection: sa.Connection, entry: Entry) -> None:
     if number is None:
         number = connection.execute(sa.insert(records).returning(records.c.id), [row]).scalar_one()
     else:
-        kept = {name: row[name] for name in ("results", "status", "file_sha256", "size")}
-        if entry.note:
-            kept["note"] = entry.note
+        kept = {name: row[name] for name in ("results", "label", "note", "status", "created")}
         connection.execute(sa.update(records).where(records.c.id == number).values(kept))
         connection.execute(sa.delete(params).where(params.c.record == number))
     _insert_params(connection, number, entry)
@@ -59,6 +57,12 @@ def add_parents(connection: sa.Connection, hash_: str, parents: Sequence[str]) -
     roles = [(a, r) for a, r in _ancestors(connection, number) if r != SOURCE]
     rows = [{"child": child, "ancestor": a, "role": r} for child in below for a, r in roles]
     _insert_new(connection, links, rows)
+
+
+def add_tags(connection: sa.Connection, hashes: Sequence[str], words: Sequence[str]) -> None:
+    """Give records words to be found by."""
+    pairs = [{"record": _number(connection, hash_), "tag": word} for hash_ in hashes for word in words]
+    _insert_new(connection, tags, pairs)
 
 
 def entries(connection: sa.Connection, numbers: Iterable[int] | None = None) -> list[Entry]:

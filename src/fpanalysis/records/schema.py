@@ -1,5 +1,6 @@
 """Which version of the tables a database has, and how it becomes the present one."""
 
+import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,8 +9,8 @@ import sqlalchemy as sa
 # The last migration. Opening a store that has it needs no Alembic.
 HEAD = "0001"
 MIGRATIONS = Path(__file__).parent / "migrations"
-# Any number, as long as it is always the same: who holds it may change the tables in PostgreSQL.
-_LOCK = 0x66_70_61
+# Any number, as long as it is always the same: who holds it writes in PostgreSQL.
+LOCK = 0x66_70_61
 
 
 class StoreError(RuntimeError):
@@ -61,8 +62,6 @@ def migrate(engine: sa.Engine, backup: Path | None = None) -> str | None:
         StoreError: the tables are of a newer version, or of something else.
     """
     with engine.connect().execution_options(is_writing=True) as connection, connection.begin():
-        if engine.dialect.name == "postgresql":
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
         if is_current(connection):
             return HEAD
         before = version_of(connection)
@@ -74,17 +73,19 @@ def migrate(engine: sa.Engine, backup: Path | None = None) -> str | None:
 
 def copy_database(engine: sa.Engine, path: Path) -> None:
     """Write a consistent copy of an SQLite database, whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.unlink(missing_ok=True)
-    # A connection of its own reads what was committed, also while another one writes.
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(sa.text("VACUUM INTO :path"), {"path": str(partial)})
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
+    # A connection of its own reads what was committed, also while another one writes; outside a transaction.
+    connection = engine.raw_connection()
+    try:
+        connection.cursor().execute("VACUUM INTO ?", (str(partial),))
+    finally:
+        connection.close()
     partial.replace(path)
 
 
 def backup_name(version: str) -> str:
     """Return the name of a copy that is made now."""
-    return f"records-{version}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.sqlite"
+    return f"records-{version}-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}.sqlite"
 
 
 def _config():

@@ -1,68 +1,30 @@
-"""`open_store`: models, evaluations and figures, each kept once, found by their hyperparameters."""
+"""A store: models, evaluations and figures, each kept once, found by their hyperparameters."""
 
 import os
-import warnings
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import sqlalchemy as sa
 import xarray as xr
 
+from fpanalysis._files import made_folder
 from fpanalysis._messages import listed
-from fpanalysis.records import content, query, rows, values
-from fpanalysis.records.engine import open_postgresql, open_sqlite
-from fpanalysis.records.entry import CURRENT, Entry, Recipe, circumstances, now, record_hash
+from fpanalysis.records import check, clean, content, csv_tables, keep, rows, transfer
+from fpanalysis.records.csv_tables import TablesWriter
+from fpanalysis.records.entry import Entry
+from fpanalysis.records.figures import Figures
 from fpanalysis.records.objects import Objects
-from fpanalysis.records.recipes import Producer, described, producer_of, warn_of_source
+from fpanalysis.records.recipes import Producer, producer_of
 from fpanalysis.records.record import Models, Query, Record
-from fpanalysis.records.references import entries_of, loaded
-from fpanalysis.records.schema import StoreError
+from fpanalysis.records.references import entries_of
 from fpanalysis.records.tables import records
 
 # Which version of `find_fixed_points` recorded fixed points are of. Raised when its results change.
 FINDER = "1"
-_DATABASES = ("postgresql", "postgres")
-
-
-def open_store(path: str | os.PathLike[str], files: str | os.PathLike[str] | None = None) -> "Store":
-    """Open a records store, which is made if there is none.
-
-    Args:
-        path: a folder, which holds an SQLite database and all files; or the URL of a PostgreSQL database,
-            such as `postgresql://user@host/name`.
-        files: the folder of the files, with PostgreSQL.
-
-    Returns:
-        The store. Close it, or use it in a `with` statement, to have its tables written as CSV.
-
-    Raises:
-        StoreError: the folder is on a network file system, or the database does not answer, is damaged, or
-            of a newer version.
-        ValueError: the arguments do not go together.
-
-    Example:
-        >>> import tempfile, fpanalysis as fpa
-        >>> with tempfile.TemporaryDirectory() as folder, fpa.open_store(folder) as db:
-        ...     ensemble = fpa.datasets.delay_ensemble()
-        ...     for model, labels in zip(ensemble, ensemble.labels):
-        ...         record = db.add_model(model, labels)
-        ...     db.models.where(delay=5).one().params
-        {'delay': 5}
-    """
-    text = os.fspath(path)
-    if text.partition("://")[0].partition("+")[0] in _DATABASES:
-        if files is None:
-            raise ValueError("files: expected the folder for files beside a PostgreSQL database, got none")
-        return Store(open_postgresql(text), _made(files, "files"))
-    if "://" in text:
-        raise ValueError(f"path: expected a folder or the URL of a PostgreSQL database, got {text!r}")
-    if files is not None:
-        raise ValueError("files: a store in a folder keeps its files there; leave this out")
-    folder = _made(path, "path")
-    return Store(open_sqlite(folder), folder)
 
 
 class Store:
@@ -71,12 +33,16 @@ class Store:
     Attributes:
         folder: where its files are.
         engine: SQLAlchemy's, of its database.
+        objects: its files.
     """
 
     def __init__(self, engine: sa.Engine, folder: Path) -> None:
         self.engine = engine
         self.folder = folder
-        self._objects = Objects(folder)
+        self.objects = Objects(folder)
+        self._tables = TablesWriter(engine, folder)
+        # For scripts that never close it. A method of the store itself would keep it alive.
+        self._closing = weakref.finalize(self, _closed, engine, self._tables)
 
     @property
     def models(self) -> Models:
@@ -89,9 +55,9 @@ class Store:
         return Query(self, content.EVALUATION)
 
     @property
-    def figures(self) -> Query:
+    def figures(self) -> Figures:
         """All figures."""
-        return Query(self, content.FIGURE)
+        return Figures(self, content.FIGURE)
 
     def add_model(
         self,
@@ -118,15 +84,8 @@ class Store:
             ValueError: a parameter has the name of something else that records are found by.
         """
         content.check_kind(model, content.MODEL, "model")
-        return self._add(
-            model,
-            type or content.class_name(model),
-            params,
-            results or {},
-            parents,
-            Producer("", "", "", ""),
-            label,
-        )
+        type_ = type or content.class_name(model)
+        return self._record(keep.Item(model, type_, params, results or {}, label), parents)
 
     def add_evaluation(
         self, ds: xr.Dataset, *, type: str, parents: Sequence[Any], label: str = "", **params: Any
@@ -145,7 +104,7 @@ class Store:
             ValueError: a parent is not in the store.
         """
         content.check_kind(ds, content.EVALUATION, "ds")
-        return self._add(ds, type, params, {}, parents, Producer("", "", "", ""), label)
+        return self._record(keep.Item(ds, type, params, label=label), parents)
 
     def add_figure(
         self, fig: Any, *, type: str, parents: Sequence[Any], label: str = "", **params: Any
@@ -165,7 +124,7 @@ class Store:
             ValueError: a parent is not in the store.
         """
         content.check_kind(fig, content.FIGURE, "fig")
-        return self._add(fig, type, params, {}, parents, Producer("", "", "", ""), label)
+        return self._record(keep.Item(fig, type, params, label=label), parents)
 
     def evaluate(
         self,
@@ -198,7 +157,7 @@ class Store:
                 the result's file is damaged, so that it was computed anew.
         """
         producer = producer_of(function, type, version)
-        return self._cached(model, producer, params, lambda loaded: function(loaded, **params))
+        return keep.cached(self, model, producer, params, lambda loaded: function(loaded, **params))
 
     def fixed_points(self, model: Any, goal: Any = None, **options: Any) -> xr.Dataset:
         """Return what `find_fixed_points` finds, computed once like everything that `evaluate` returns.
@@ -214,8 +173,8 @@ class Store:
         producer = Producer("fixed_points", "fpanalysis.find_fixed_points", FINDER, "")
         params = {"goal": goal, "loop": "clamped", "spectra": "full", "seed": 0} | options
         params = {name: value for name, value in params.items() if value is not None}
-        return self._cached(
-            model, producer, params, lambda loaded: find_fixed_points(loaded, goal, **options, **shown)
+        return keep.cached(
+            self, model, producer, params, lambda loaded: find_fixed_points(loaded, goal, **options, **shown)
         )
 
     def tag(self, what: Any, *tags: str) -> None:
@@ -225,9 +184,8 @@ class Store:
             what: a record, a query, or what else stands for records as a parent does.
             *tags: the words.
         """
-        for entry in entries_of(self, [what], "what"):
-            words = list(dict.fromkeys([*entry.tags, *tags]))
-            self._insert([replace(entry, tags=words)])
+        keep.tag(self, entries_of(self, [what], "what"), tags)
+        self._tables.changed()
 
     def read(self, entry: Entry) -> Any:
         """Return the object of a record; a dataset says in its attribute `record` which it is.
@@ -235,7 +193,7 @@ class Store:
         Raises:
             StoreError: its file is missing or not as it was written.
         """
-        found = self._objects.read(entry)
+        found = self.objects.read(entry)
         return found.assign_attrs({content.RECORD: entry.hash}) if isinstance(found, xr.Dataset) else found
 
     def record(self, hash_: str) -> Record:
@@ -264,8 +222,86 @@ class Store:
         with self.engine.connect().execution_options(is_writing=True) as connection, connection.begin():
             yield connection
 
+    def insert(self, entries: Sequence[Entry]) -> None:
+        """Write sidecars, then all records in one transaction; now and then also the tables as CSV."""
+        keep.insert(self, entries)
+        self._tables.changed()
+
+    def export(self, folder: str | os.PathLike[str] | None = None) -> list[Path]:
+        """Write all records as CSV, a file for each kind.
+
+        This happens by itself when the store closes, and at most every 30 s while records are added. Here,
+        sidecars of objects that were lost are written too.
+
+        Args:
+            folder: where to; by default that of the store.
+
+        Returns:
+            The files.
+        """
+        if folder is None:
+            keep.complete_sidecars(self)
+            return self._tables.write()
+        return csv_tables.write(self.engine, made_folder(folder, "folder"))
+
+    def check(self, *, progress: bool = True) -> pd.DataFrame:
+        """Look at every file and at the database.
+
+        Args:
+            progress: whether to show a progress bar.
+
+        Returns:
+            One row for everything that is wrong, with columns `where` (a file, relative to the store),
+            `record` (its hash, empty if there is none), `problem` (`missing`, `cut`, `longer`, `changed`,
+            `foreign`, `left over`, `partial`, `damaged`) and `message` (what is wrong, and what to do). No
+            row means that all is well.
+        """
+        return check.check(self, progress)
+
+    def gc(self, *, dry_run: bool = True, min_age: float | int = 3600.0) -> pd.DataFrame:
+        """Remove what processes that were killed have left behind: files that belong to no record.
+
+        Args:
+            dry_run: only tell what would be removed.
+            min_age: in seconds. Younger files may be of somebody who is about to record them.
+
+        Returns:
+            One row for each file, with columns `where`, `what` and `size` in bytes.
+        """
+        return clean.gc(self, dry_run, min_age)
+
+    def backup(self, path: str | os.PathLike[str] | None = None) -> Path:
+        """Copy the database to an SQLite file, while others read and write.
+
+        Args:
+            path: the file, which must not exist; by default a new one in the folder `backups` of the store.
+
+        Returns:
+            The file. The objects are not in it; `copy` takes these along.
+        """
+        return transfer.backup(self, path)
+
+    def copy(
+        self, what: Any, to: "Store | str | os.PathLike[str]", *, progress: bool = True
+    ) -> dict[str, int]:
+        """Copy records to another store, with all that they were made from, and their files.
+
+        Args:
+            what: a query, a record, or a list of such.
+            to: the other store, or its folder, which is made if there is none.
+            progress: whether to show a progress bar.
+
+        Returns:
+            How many records were `copied`, and how many were `there` already.
+
+        Raises:
+            StoreError: a file is missing or not as it was written; nothing is recorded then.
+        """
+        return transfer.copy(self, what, to, progress)
+
     def close(self) -> None:
-        """Write the tables as CSV, and let the database go."""
+        """Write the tables as CSV if anything was added, and let the database go."""
+        self._tables.finish()
         self.engine.dispose()
 
     def __enter__(self) -> "Store":
@@ -280,114 +316,12 @@ class Store:
         )
         return f"<records store in {str(self.folder)!r}: {counts}>"
 
-    def _cached(
-        self, model: Any, producer: Producer, params: Mapping[str, Any], compute: Callable[[Any], Any]
-    ) -> xr.Dataset:
-        parents = entries_of(self, [model], "model")
-        said = _checked_params(params)
-        recipe = Recipe(
-            content.EVALUATION,
-            producer.type,
-            said,
-            tuple(each.content_hash for each in parents),
-            producer.version,
-        )
-        if (known := self._current(recipe)) is not None:
-            warn_of_source(known, producer)
-            try:
-                ds = self.read(known)
-            except StoreError as error:
-                warnings.warn(f"{error}. Computing it anew", stacklevel=3)
-            else:
-                self._trace(known, parents)
-                return ds
-        result = compute(loaded(model))
-        if not isinstance(result, xr.Dataset):
-            raise TypeError(
-                f"function: expected {producer.type} to return a dataset, got {type(result).__name__}"
-            )
-        record = self._add(result, producer.type, params, {}, parents, producer, "")
-        return result.assign_attrs({content.RECORD: record.hash})
-
-    def _current(self, recipe: Recipe) -> Entry | None:
-        with self.reading() as connection:
-            which = (records.c.recipe_hash == recipe.hash) & (records.c.status == CURRENT)
-            found = rows.entries(connection, connection.scalars(sa.select(records.c.id).where(which)).all())
-        return found[-1] if found else None
-
-    def _trace(self, known: Entry, parents: Sequence[Entry]) -> None:
-        """Link what is known already to records with the same content as those that it was made from."""
-        new = [each.hash for each in parents if each.hash not in known.parents]
-        if new:
-            self._objects.write_sidecar(known.with_parents(new))
-            with self.writing() as connection:
-                rows.add_parents(connection, known.hash, new)
-
-    def _add(
-        self,
-        what: Any,
-        type_: str,
-        params: Mapping[str, Any],
-        results: Mapping[str, Any],
-        parents: Sequence[Any],
-        producer: Producer,
-        label: str,
-    ) -> Record:
-        said = _checked_params(params)
-        above = entries_of(self, parents, "parents")
-        kind = content.kind_of(what)
-        hash_ = content.content_hash(what)
-        recipe = Recipe(kind, type_, said, tuple(each.content_hash for each in above), producer.version)
-        stored = self._objects.write(what, hash_, self._known_sha256(hash_))
-        entry = Entry(
-            hash=record_hash(recipe.hash, hash_),
-            kind=kind,
-            type=type_,
-            label=label,
-            recipe_hash=recipe.hash,
-            content_hash=hash_,
-            file=stored.file,
-            file_sha256=stored.sha256,
-            size=stored.size,
-            created=now(),
-            producer=producer.path,
-            version=producer.version,
-            source_hash=producer.source_hash,
-            versions=circumstances(),
-            params=said,
-            results=values.nested(described(results, "results"), "results"),
-            parents=[each.hash for each in above],
-        )
-        self._insert([entry])
+    def _record(self, item: keep.Item, parents: Sequence[Any]) -> Record:
+        entry = keep.prepared(self, item, entries_of(self, parents, "parents"))
+        self.insert([entry])
         return Record(self, entry)
 
-    def _insert(self, entries: Sequence[Entry]) -> None:
-        """Write sidecars, then all records in one transaction."""
-        for entry in entries:
-            self._objects.write_sidecar(entry)
-        with self.writing() as connection:
-            for entry in entries:
-                rows.insert(connection, entry)
 
-    def _known_sha256(self, content_hash: str) -> str | None:
-        with self.reading() as connection:
-            found = sa.select(records.c.file_sha256).where(records.c.content_hash == content_hash).limit(1)
-            return connection.scalar(found)
-
-
-def _made(path: str | os.PathLike[str], argument: str) -> Path:
-    folder = Path(path)
-    if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(f"{argument}: expected a folder, but {str(folder)!r} is a file")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder.resolve()
-
-
-def _checked_params(params: Mapping[str, Any]) -> dict[str, Any]:
-    said = values.nested(described(params))
-    for name in said:
-        if name in (*query.RESERVED, rows.RESULT):
-            raise ValueError(
-                f"params: {name!r} is what records are found by besides their parameters; rename it"
-            )
-    return said
+def _closed(engine: sa.Engine, tables: TablesWriter) -> None:
+    tables.finish()
+    engine.dispose()

@@ -1,0 +1,97 @@
+"""Whether a store is whole: every file as it was written, nothing else among them, the database sound."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import sqlalchemy as sa
+from tqdm.auto import tqdm
+
+from fpanalysis.records import csv_tables, rows
+from fpanalysis.records.engine import DATABASE
+from fpanalysis.records.entry import Entry
+from fpanalysis.records.objects import OBJECTS, is_object, is_partial, is_sidecar
+
+if TYPE_CHECKING:
+    from fpanalysis.records.store import Store
+
+# Folders of a store besides that of its objects.
+BACKUPS, RUNS = "backups", "runs"
+_Finding = tuple[str, str, str, str]
+_CLEAN = "; `fpanalysis db gc` removes what processes that were killed left behind"
+
+
+def check(store: "Store", progress: bool) -> pd.DataFrame:
+    """Return a row for everything that is wrong: `where`, `record`, `problem`, `message`."""
+    with store.reading() as connection:
+        entries = rows.entries(connection)
+        found = list(_database(connection))
+    by_file: dict[str, Entry] = {entry.file: entry for entry in entries}
+    with tqdm(total=len(by_file), desc="checking", delay=1.0, disable=not progress, unit="file") as bar:
+        for file, entry in by_file.items():
+            if (fault := store.objects.fault(entry)) is not None:
+                message = store.objects.problem(entry) or ""
+                found.append((file, entry.hash, fault, f"{entry.kind} {entry.hash[:8]}: {message}"))
+            bar.update()
+    found += _sidecars(store, entries)
+    found += _others(store.folder, entries)
+    return pd.DataFrame(found, columns=["where", "record", "problem", "message"])
+
+
+def _database(connection: sa.Connection) -> Iterator[_Finding]:
+    if connection.dialect.name != "sqlite":
+        return
+    advice = "; move it away, and `fpanalysis db restore` rebuilds it from the tables and files"
+    for (word,) in connection.execute(sa.text("PRAGMA integrity_check")):
+        if word != "ok":
+            yield DATABASE, "", "damaged", f"the database is damaged ({word}){advice}"
+    for table, *_ in connection.execute(sa.text("PRAGMA foreign_key_check")):
+        yield DATABASE, "", "damaged", f"a row of {table} tells of a record that is not there{advice}"
+
+
+def _sidecars(store: "Store", entries: list[Entry]) -> Iterator[_Finding]:
+    """Yield records whose sidecar is missing or tells of something else."""
+    for entry in entries:
+        path = store.objects.sidecar(entry)
+        where = str(path.relative_to(store.folder))
+        try:
+            told = Entry.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            lacks = f"{entry.kind} {entry.hash[:8]}: its sidecar is missing; `fpanalysis db export` writes it"
+            yield where, entry.hash, "missing", lacks
+        except (OSError, TypeError, ValueError) as error:
+            message = f"its sidecar cannot be read ({error}); delete it, and `fpanalysis db export` writes it"
+            yield where, entry.hash, "changed", f"{entry.kind} {entry.hash[:8]}: {message}"
+        else:
+            if (told.hash, told.params) != (entry.hash, entry.params):
+                message = (
+                    "its sidecar tells of something else; delete it, and `fpanalysis db export` writes it"
+                )
+                yield where, entry.hash, "changed", f"{entry.kind} {entry.hash[:8]}: {message}"
+
+
+def _others(folder: Path, entries: list[Entry]) -> Iterator[_Finding]:
+    """Yield files that belong to no record."""
+    known = {entry.file for entry in entries}
+    told = {(entry.file, entry.hash[:12]) for entry in entries}
+    for path in sorted(folder.glob(f"{OBJECTS}/**/*")):
+        if path.is_dir():
+            continue
+        where = path.relative_to(folder).as_posix()
+        if is_partial(path):
+            yield where, "", "partial", f"{where} was never finished{_CLEAN}"
+        elif is_object(path):
+            if where not in known:
+                yield where, "", "left over", f"{where} belongs to no record{_CLEAN}"
+        elif not is_sidecar(path):
+            yield where, "", "foreign", f"{where} is not of the store; move it away"
+        elif tuple(where.rsplit(".", 2)[:2]) not in told:
+            yield where, "", "left over", f"{where} tells of no record{_CLEAN}"
+    ours = {DATABASE, OBJECTS, BACKUPS, RUNS, *(path.name for path in csv_tables.paths(folder).values())}
+    for path in sorted(folder.iterdir()):
+        if is_partial(path):
+            yield path.name, "", "partial", f"{path.name} was never finished{_CLEAN}"
+        elif path.name.removesuffix("-wal").removesuffix("-shm") not in ours:
+            yield path.name, "", "foreign", f"{path.name} is not of the store; move it away"

@@ -1,0 +1,124 @@
+"""All records as CSV, one file a kind: to read in any program, and to rebuild the database from."""
+
+import csv
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from fpanalysis._files import whole_file
+from fpanalysis.records import rows, values
+from fpanalysis.records.content import KINDS
+from fpanalysis.records.entry import Entry
+from fpanalysis.records.schema import StoreError
+from fpanalysis.records.tables import records
+
+# Written at most this often, in seconds, while records are added, and so that it takes little of the time.
+EVERY = 30.0
+_SHARE = 0.05
+# Fields that are not text; they stand as canonical JSON, the first two also value by value.
+_JSON = ("params", "results", "versions", "parents", "tags")
+_SPREAD = _JSON[:2]
+_PLAIN = [field.name for field in fields(Entry) if field.name not in _JSON]
+
+
+def paths(folder: Path) -> dict[str, Path]:
+    """Return by kind where its table is."""
+    return {kind: folder / f"{kind}s.csv" for kind in KINDS}
+
+
+def write(engine: sa.Engine, folder: Path) -> list[Path]:
+    """Write the tables of all kinds, each whole or not at all, from one state of the database."""
+    with engine.connect() as connection, connection.begin():
+        for kind, path in paths(folder).items():
+            numbers = connection.scalars(sa.select(records.c.id).where(records.c.kind == kind)).all()
+            _write(connection, kind, sorted(numbers), path)
+    return list(paths(folder).values())
+
+
+def read(folder: Path) -> list[Entry]:
+    """Return all records in the tables of a folder, in their order.
+
+    Raises:
+        StoreError: a table is not one that `write` wrote.
+    """
+    return [entry for path in paths(folder).values() if path.exists() for entry in _read(path)]
+
+
+class TablesWriter:
+    """Keeps the tables in the folder of a store up to date."""
+
+    def __init__(self, engine: sa.Engine, folder: Path) -> None:
+        self._engine, self._folder = engine, folder
+        self._is_behind = False
+        self._due = time.monotonic() + EVERY
+
+    def changed(self) -> None:
+        """Take note that records were added, and write the tables if it is time."""
+        self._is_behind = True
+        if time.monotonic() >= self._due:
+            self.write()
+
+    def write(self) -> list[Path]:
+        """Write the tables now."""
+        began = time.monotonic()
+        written = write(self._engine, self._folder)
+        ended = time.monotonic()
+        self._is_behind = False
+        self._due = ended + max(EVERY, (ended - began) / _SHARE)
+        return written
+
+    def finish(self) -> None:
+        """Write the tables if they are behind, and their folder is still there."""
+        if self._is_behind and self._folder.exists():
+            self.write()
+
+
+def _write(connection: sa.Connection, kind: str, numbers: list[int], path: Path) -> None:
+    names = sorted(rows.names_of(connection, kind))
+    own = [name for name in names if not name.startswith(f"{rows.RESULT}.")]
+    out = [name.removeprefix(f"{rows.RESULT}.") for name in names if name.startswith(f"{rows.RESULT}.")]
+    shown = {"params": own, "results": out}
+    header = [*_PLAIN, *(f"{of}.{name}" for of in _SPREAD for name in shown[of])]
+    with whole_file(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow([*header, *(f"{name}_json" for name in _JSON)])
+        for first in range(0, len(numbers), rows.BATCH):
+            for entry in rows.entries(connection, numbers[first : first + rows.BATCH]):
+                table.writerow(_row(entry, shown))
+
+
+def _row(entry: Entry, shown: dict[str, list[str]]) -> list[Any]:
+    cells = [getattr(entry, name) for name in _PLAIN]
+    for of in _SPREAD:
+        found = values.flat(getattr(entry, of))
+        cells += [_cell(found[name]) if name in found else "" for name in shown[of]]
+    return cells + [values.text(getattr(entry, name)) for name in _JSON]
+
+
+def _cell(value: Any) -> Any:
+    """Return a value as a spreadsheet shows it; the exact one is in the column of JSON."""
+    plain = values.plain(value)
+    return (
+        plain if isinstance(plain, str | int | float) and not isinstance(plain, bool) else values.text(value)
+    )
+
+
+def _read(path: Path) -> Iterator[Entry]:
+    csv.field_size_limit(2**31 - 1)  # a list of numbers can be longer than the module expects
+    with open(path, newline="", encoding="utf-8") as file:
+        for number, row in enumerate(csv.DictReader(file), 2):
+            try:
+                data: dict[str, Any] = {name: row[name] for name in _PLAIN}
+                data |= {name: values.load(row[f"{name}_json"]) for name in _JSON}
+                data["size"] = int(data["size"])
+                yield Entry.from_dict(data)
+            except (KeyError, TypeError, ValueError, json.JSONDecodeError) as error:
+                raise StoreError(
+                    f"the table {path.name} is damaged or was edited, in row {number} ({error!r}); move it "
+                    "away, and the records are restored from the files beside the objects"
+                ) from error

@@ -1,0 +1,199 @@
+"""Recorded figures: loaded with a line that tells them apart, and saved under names that do."""
+
+import html
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+from tqdm.auto import tqdm
+
+from fpanalysis._files import made_folder, whole_file, write_whole
+from fpanalysis._messages import nearest
+from fpanalysis.records import images, query, tables_out, values
+from fpanalysis.records.record import Query
+
+VARYING = "varying"
+FORMATS = ("html", "json", *images.FORMATS)
+INDEX = "index.csv"
+_SCRIPT = "plotly.min.js"
+# Names of files are cut to this, hash and ending apart; file systems take 255 bytes.
+_LONGEST = 120
+
+
+class Described(NamedTuple):
+    """A figure's type, its parameters by whose they are, and by short name those that tell it apart."""
+
+    type: str
+    params: Mapping[str, Mapping[str, Any]]
+    apart: Mapping[str, str]
+
+
+class Figures(Query):
+    """Recorded figures that meet conditions."""
+
+    def load(self, annotate: str | None = None) -> list[Any]:
+        """Return the figures.
+
+        Args:
+            annotate: `"varying"` to say below each title by which parameters, its own and those of training
+                and testing, the figure differs from the others of its type.
+
+        Raises:
+            StoreError: a file is missing or not as it was written.
+            ValueError: `annotate` is something else.
+        """
+        if annotate not in (None, VARYING):
+            raise ValueError(f"annotate: expected {VARYING!r} or None, got {annotate!r}")
+        figures = [(entry.hash, self._store.read(entry)) for entry in self.entries()]
+        if annotate is None:
+            return [figure for _, figure in figures]
+        described = self._described()
+        return [_annotated(figure, described[hash_]) for hash_, figure in figures]
+
+    def save(
+        self,
+        folder: str | os.PathLike[str],
+        formats: Sequence[str] = ("html", "json"),
+        *,
+        annotate: str | None = None,
+        progress: bool = True,
+    ) -> pd.DataFrame:
+        """Write the figures to a folder, under names made from their varying parameters and their hashes.
+
+        Args:
+            folder: is made if it is not there. Files of the same names are replaced.
+            formats: any of `html` (all of a folder share one script), `json` (plotly's, exact), `svg`, `png`
+                and `pdf` (which need kaleido and a browser).
+            annotate: as for `load`.
+            progress: whether to show a progress bar.
+
+        Returns:
+            What stands in the file `index.csv` of the folder: one row a figure, with its name, type, hash,
+            label, and parameters, under `own.`, `train.` and `test.`.
+
+        Raises:
+            ValueError: a format is unknown, or no figure meets the conditions.
+            StoreError: a file is missing or not as it was written.
+            ImportError: an image is asked for, and kaleido is not installed.
+            RuntimeError: images could not be drawn; all else is there then.
+        """
+        formats = _checked(formats)
+        entries, figures = self.entries(), self.load(annotate)
+        if not entries:
+            raise ValueError("save: no figure meets these conditions; varies() shows what there is")
+        described = self._described()
+        out = made_folder(folder, "folder")
+        if "html" in formats:
+            _write_script(out)
+        rows, drawn = [], []
+        with tqdm(total=len(entries), desc="saving", delay=1.0, disable=not progress, unit="figure") as bar:
+            for entry, figure in zip(entries, figures, strict=True):
+                about = described[entry.hash]
+                path = out / file_name(about, entry.hash)
+                drawn += _written(figure, path, formats)
+                rows.append(_row(path.name, entry.hash, entry.label, about))
+                bar.update()
+            index = pd.DataFrame(rows).fillna("")
+            with whole_file(out / INDEX) as partial:
+                index.to_csv(partial, index=False)
+            bar.set_postfix_str("drawing images" if drawn else "")
+            images.write_images(drawn)
+        return index
+
+    def _described(self) -> dict[str, Described]:
+        found = {}
+        for type_, of_type in self._by_type().items():
+            apart = _apart(list(of_type.values()))
+            for (hash_, params), own in zip(of_type.items(), apart, strict=True):
+                found[hash_] = Described(type_, params, own)
+        return found
+
+
+def file_name(about: Described, hash_: str) -> str:
+    """Return the name of a figure's file, without its ending.
+
+    Example:
+        >>> from fpanalysis.records.figures import Described, file_name
+        >>> file_name(Described("spectrum", {}, {"field_std": "0.8", "method": "std"}), "0123456789abcdef")
+        'spectrum_field_std=0.8_method=std_01234567'
+    """
+    said = "_".join([about.type, *(f"{name}={value}" for name, value in about.apart.items())])
+    return f"{re.sub(r'[^A-Za-z0-9._=+-]+', '-', said)[:_LONGEST].strip('.-')}_{hash_[:8]}"
+
+
+def _written(figure: Any, path: Path, formats: Sequence[str]) -> list[images.Image]:
+    """Write a figure as HTML and JSON where that is asked for; return the images that remain to be drawn."""
+    content = figure.to_json()
+    if "json" in formats:
+        write_whole(path.with_name(f"{path.name}.json"), content.encode())
+    if "html" in formats:
+        page = figure.to_html(include_plotlyjs=_SCRIPT, div_id=path.name)
+        write_whole(path.with_name(f"{path.name}.html"), page.encode())
+    chosen = [each for each in formats if each in images.FORMATS]
+    return [images.Image(content, each, path.with_name(f"{path.name}.{each}")) for each in chosen]
+
+
+def _apart(described: Sequence[Mapping[str, Mapping[str, Any]]]) -> list[dict[str, str]]:
+    """Return for every figure, by the shortest names that tell, the parameters in which they differ."""
+    names = [
+        (of, name)
+        for of in ("own", *query.ANCESTORS)
+        for name in tables_out.varying([params[of] for params in described])
+    ]
+    wholes = [name for _, name in names]
+    ends = [name.rpartition(".")[2] for name in wholes]
+    shorts = [
+        end if ends.count(end) == 1 else name if wholes.count(name) == 1 else f"{of}.{name}"
+        for (of, name), end in zip(names, ends, strict=True)
+    ]
+    return [
+        {short: _word(params[of], name) for (of, name), short in zip(names, shorts, strict=True)}
+        for params in described
+    ]
+
+
+def _word(params: Mapping[str, Any], name: str) -> str:
+    if name not in params:
+        return "missing"
+    value = values.plain(params[name])
+    return value if isinstance(value, str) else values.text(params[name])
+
+
+def _annotated(figure: Any, about: Described) -> Any:
+    line = ", ".join(f"{name} = {value}" for name, value in about.apart.items())
+    if not line:
+        return figure
+    if not figure.layout.title.text:  # plotly shows no subtitle alone
+        figure.update_layout(title_text=html.escape(about.type.replace("_", " ")))
+    return figure.update_layout(title_subtitle_text=html.escape(line))
+
+
+def _row(name: str, hash_: str, label: str, about: Described) -> dict[str, Any]:
+    row = {"name": name, "type": about.type, "hash": hash_, "label": label}
+    for of, params in about.params.items():
+        row |= {f"{of}.{key}": _word(params, key) for key in params}
+    return row
+
+
+def _write_script(folder: Path) -> None:
+    from plotly.offline import get_plotlyjs
+
+    content = get_plotlyjs().encode()
+    path = folder / _SCRIPT
+    if not path.exists() or path.stat().st_size != len(content):
+        write_whole(path, content)
+
+
+def _checked(formats: Sequence[str]) -> list[str]:
+    if isinstance(formats, str):
+        raise TypeError(f"formats: expected a list such as ['html', 'svg'], got {formats!r}")
+    for each in formats:
+        if each not in FORMATS:
+            hint = nearest(each, FORMATS) if isinstance(each, str) else ""
+            raise ValueError(f"formats: expected any of {', '.join(FORMATS)}, got {each!r}{hint}")
+    if not formats:
+        raise ValueError(f"formats: expected any of {', '.join(FORMATS)}, got none")
+    return list(dict.fromkeys(formats))
