@@ -44,18 +44,11 @@ def run(tmp_path, monkeypatch):
     return invoke
 
 
-def test_a_configuration_is_trained_in_a_folder_of_its_name(run):
-    result, calls, devices = run("train", "reaches.yaml")
+def test_a_configuration_is_trained_in_a_folder(run):
+    result, calls, devices = run("train", "reaches.yaml", "--folder", "reaches")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "reaches\n", "")
     assert calls == [{"config": Path("reaches.yaml"), "folder": Path("reaches"), "progress": True}]
     assert devices == [("jax_num_cpu_devices", 8)]
-
-
-def test_the_folder_is_made_here_wherever_the_file_is(run):
-    Path("there").mkdir()
-    Path("there/reaches.v2.yaml").write_text("seed: 1\n")
-    _, (call,), _ = run("train", "there/reaches.v2.yaml")
-    assert call["folder"] == Path("reaches.v2")
 
 
 def test_options_are_passed_on(run):
@@ -66,14 +59,14 @@ def test_options_are_passed_on(run):
 
 def test_no_more_devices_than_networks(run):
     Path("reaches.yaml").write_text("replicates: 2\n")
-    assert run("train", "reaches.yaml")[2] == [("jax_num_cpu_devices", 2)]
+    assert run("train", "reaches.yaml", "--folder", "out")[2] == [("jax_num_cpu_devices", 2)]
 
 
 def test_flags_of_the_environment_are_kept(run, monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=5")
-    result, calls, devices = run("train", "reaches.yaml")
+    result, calls, devices = run("train", "reaches.yaml", "--folder", "out")
     assert (result.exit_code, len(calls), devices) == (0, 1, [])
-    result, calls, devices = run("train", "reaches.yaml", "--devices", "2")
+    result, calls, devices = run("train", "reaches.yaml", "--folder", "out", "--devices", "2")
     assert (result.exit_code, calls, devices) == (1, [], [])
     assert result.stderr == "--devices: XLA_FLAGS sets the number of devices already; leave one of them out\n"
 
@@ -91,7 +84,7 @@ def test_flags_of_the_environment_are_kept(run, monkeypatch):
 )
 def test_a_wrong_configuration_is_told_and_nothing_is_trained(run, content, message):
     Path("reaches.yaml").write_text(content)
-    result, calls, devices = run("train", "reaches.yaml")
+    result, calls, devices = run("train", "reaches.yaml", "--folder", "out")
     assert (result.exit_code, result.stdout, calls, devices) == (2, "", [], [])
     assert message in result.stderr and len(result.stderr.splitlines()) == len(content.splitlines() or [1])
 
@@ -114,7 +107,7 @@ def test_a_missing_file_is_told_with_the_nearest_name(run):
     ],
 )
 def test_errors_are_one_sentence_and_a_code(run, raised, code, message):
-    result, _, _ = run("train", "reaches.yaml", raises=raised)
+    result, _, _ = run("train", "reaches.yaml", "--folder", "out", raises=raised)
     assert (result.exit_code, result.stdout, result.stderr) == (code, "", message + "\n")
 
 
@@ -130,7 +123,7 @@ def test_the_version_is_that_of_the_package(run):
 
 def test_help_tells_of_every_option(run):
     text = run("train", "--help")[0].stdout
-    assert all(option in text for option in ("--folder", "--devices", "--quiet"))
+    assert all(option in text for option in ("--folder", "--devices", "--quiet", "--store"))
     assert "train" in run("--help")[0].stdout
 
 
@@ -144,7 +137,7 @@ def train(*args, **kwargs):
     print(jax.device_count())
 
 trainer.train = train
-cli.app(["train", "reaches.yaml", "--devices", "3"])
+cli.app(["train", "reaches.yaml", "--folder", "reaches", "--devices", "3"])
 """
 
 

@@ -27,8 +27,8 @@ ABSENT = object()
 VALUES = [
     None, True, False, 0, 1, -1, 2, 0.5, 0.1, -0.25, 1e-3, 1e300, 1e-300, 2**53 - 1, 2**53, 2**53 + 1, 2**60,
     2**60 + 1, -(2**63), 10**40, math.nan, math.inf, -math.inf, "", "1", "1.0", "true", "null", "None",
-    "$nan", "$", "é", "e\u0301", "日本", "a'b\"c\\d\n", "\x00", "%", "_", "A", "a", "x" * 3000, [], [1, 2], [2, 1],
-    [[1], ["1"]], [True], {}, ABSENT,
+    "$nan", "$", "é", "e\u0301", "日本", "a'b\"c\\d\n", "\x00", "%", "_", "A", "a", "x" * 3000, [], [1, 2],
+    [2, 1], [[1], ["1"]], [True], {}, ABSENT,
 ]  # fmt: skip
 # Others that mean the same.
 SAME = [
@@ -184,9 +184,8 @@ def test_a_store_moves_from_one_database_to_the_other(url, stores, tmp_path):
     path.rename(tmp_path / "one" / "records.sqlite")
     with fpa.open_store(tmp_path / "one") as db:
         assert found([db, stores[1]]) == list(range(len(VALUES)))
-    assert (
-        stores[0].copy(stores[0].evaluations, tmp_path / "two", progress=False)["copied"] == len(VALUES) + 1
-    )
+    with fpa.open_store(tmp_path / "two") as db:
+        assert stores[0].copy(stores[0].evaluations, db, progress=False)["copied"] == len(VALUES) + 1
     moved = new_database(url, "moved")
     with pytest.raises(StoreError, match="the database has no records, but.*db restore"):
         fpa.open_store(moved, files=tmp_path / "two")

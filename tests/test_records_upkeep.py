@@ -225,16 +225,16 @@ def test_chosen_records_are_copied_with_what_they_were_made_from(folder, tmp_pat
     with fpa.open_store(folder) as db, fpa.open_store(tmp_path / "other") as other:
         figures = db.figures.where(train=dict(std=0.8), test=dict(amplitude=2))
         assert db.copy(figures, other, progress=False) == {"copied": 6, "there": 0}
-        assert db.copy(figures, tmp_path / "other", progress=False) == {"copied": 0, "there": 6}
+        assert db.copy(figures, other, progress=False) == {"copied": 0, "there": 6}
         assert set(other.models.df().index) == set(db.models.where(std=0.8).df().index)
         assert len(other.figures.where(train=dict(std=0.8), test=dict(amplitude=2))) == 2
         assert other.check(progress=False).empty
         assert set(other.models.df()["tags"]) == {"paper, two words"}
         with pytest.raises(ValueError, match="another store"):
-            db.copy(figures, folder)
+            db.copy(figures, db)
         os.truncate(next(iter(figures)).path, 3)
         with pytest.raises(StoreError, match="1 of 6 files are damaged"):
-            db.copy(figures, tmp_path / "third")
+            db.copy(figures, other)
 
 
 def test_an_older_store_is_backed_up_and_migrated(folder, tmp_path, monkeypatch):

@@ -1,16 +1,21 @@
 """The command line: parse, call, print."""
 
 import os
-import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from fpanalysis import cli_db, cli_fig
+from fpanalysis.cli_output import fail, words
+from fpanalysis.cli_store import STORE, At, Files
+
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
 )
+app.add_typer(cli_db.app, name="db")
+app.add_typer(cli_fig.app, name="fig")
 
 
 @app.callback(invoke_without_command=True)
@@ -28,37 +33,52 @@ def train(
     config: Annotated[Path, typer.Argument(help="YAML file that says what to train.")],
     folder: Annotated[
         Path | None,
-        typer.Option(help="Where results are kept; by default in one named like the file."),
+        typer.Option(help="Keep the run in this folder, and record nothing in a store."),
     ] = None,
     devices: Annotated[
         int | None,
         typer.Option(min=1, help="Processor cores to train on; by default all, but no more than networks."),
     ] = None,
+    store: At = STORE,
+    files: Files = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
-    """Train the networks that a configuration asks for, or go on where an earlier run stopped."""
+    """Train the networks that a configuration asks for, or go on where an earlier run stopped.
+
+    They are recorded in a store with all their hyperparameters; those that it has are not trained again.
+    """
     from fpanalysis.training.config import ConfigError
 
-    folder = Path(config.stem) if folder is None else folder
     try:
-        _train(config, folder, devices, quiet)
+        _prepare(config, devices)
+        if folder is None:
+            _train_into(store, files, config, quiet)
+        else:
+            from fpanalysis.training import trainer
+
+            trainer.train(config, folder=folder, progress=not quiet)
     except ConfigError as error:
-        _fail(str(error), 2)
+        fail(str(error), 2)
     except KeyboardInterrupt:
-        _fail("stopped; the same command goes on from where it was", 130)
+        fail("stopped; the same command goes on from where it was", 130)
     except Exception as error:  # whatever it is, a command line answers with a sentence
-        _fail(_words(error), 1)
-    print(folder)
+        fail(words(error), 1)
+    print(store if folder is None else folder)
 
 
-def _train(config: Path, folder: Path, devices: int | None, quiet: bool) -> None:
-    from fpanalysis.training import trainer
+def _prepare(config: Path, devices: int | None) -> None:
     from fpanalysis.training.config import Config
     from fpanalysis.training.sweep import expand
 
     members = expand(Config.from_yaml(config)).members
     _use_devices(min(_cores(), len(members)) if devices is None else devices, chosen=devices is not None)
-    trainer.train(config, folder=folder, progress=not quiet)
+
+
+def _train_into(store: str, files: Path | None, config: Path, quiet: bool) -> None:
+    from fpanalysis.records.opening import open_store
+
+    with open_store(store, files) as db:
+        db.train(config, progress=not quiet)
 
 
 def _use_devices(count: int, chosen: bool) -> None:
@@ -75,15 +95,3 @@ def _use_devices(count: int, chosen: bool) -> None:
 def _cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _words(error: Exception) -> str:
-    """Return an error's message; with its kind, unless it is one that is written for users."""
-    text = str(error)
-    plain = text and isinstance(error, ValueError | OSError | MemoryError)
-    return text if plain else f"{type(error).__name__}: {text}"
-
-
-def _fail(message: str, code: int) -> None:
-    print(message, file=sys.stderr)
-    raise typer.Exit(code)

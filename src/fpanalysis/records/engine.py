@@ -6,6 +6,7 @@ import sys
 import uuid
 import weakref
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 import sqlalchemy as sa
@@ -23,8 +24,20 @@ _REMOTE = (
 _PATIENCE = 120.0  # seconds that a writer waits for the others
 
 
-def open_sqlite(folder: Path) -> sa.Engine:
-    """Return the engine of the SQLite database in a folder, which is made if there is none.
+class Opened(NamedTuple):
+    """A database with the present tables.
+
+    Attributes:
+        engine: to it.
+        migrated_from: the version that its tables had before, if they were older.
+    """
+
+    engine: sa.Engine
+    migrated_from: str | None = None
+
+
+def open_sqlite(folder: Path) -> Opened:
+    """Open the SQLite database in a folder, which is made if there is none.
 
     Raises:
         StoreError: the folder is on a network file system, or the database is of another kind, or newer.
@@ -42,8 +55,7 @@ def open_sqlite(folder: Path) -> sa.Engine:
     try:
         with engine.connect() as connection:
             current = schema.is_current(connection)
-        if not current:
-            _migrated(engine, path)
+        before = None if current else _migrated(engine, path)
     except (exc.DatabaseError, StoreError) as error:
         engine.dispose()
         if isinstance(error, StoreError):
@@ -52,11 +64,11 @@ def open_sqlite(folder: Path) -> sa.Engine:
             f"path: {str(path)!r} cannot be read as an SQLite database ({error.orig}). If it is damaged, "
             "move it away; `fpanalysis db restore` makes a new one from the tables and files beside it"
         ) from error
-    return engine
+    return Opened(engine, before)
 
 
-def open_postgresql(url: str) -> sa.Engine:
-    """Return the engine of a PostgreSQL database, in which the tables are made if there are none.
+def open_postgresql(url: str) -> Opened:
+    """Open a PostgreSQL database, in which the tables are made if there are none.
 
     Raises:
         ImportError: psycopg is not installed.
@@ -75,13 +87,12 @@ def open_postgresql(url: str) -> sa.Engine:
     try:
         with engine.connect() as connection:
             current = schema.is_current(connection)
-        if not current:
-            schema.migrate(engine)
+        before = None if current else schema.migrate(engine)
     except exc.OperationalError as error:
         raise StoreError(f"path: {shown} does not answer ({error.orig})") from error
     except StoreError as error:
         raise StoreError(f"path: {shown}: {error}") from error
-    return engine
+    return Opened(engine, before)
 
 
 def remote_file_system(path: Path) -> str | None:
@@ -156,12 +167,12 @@ def _take_turns(connection: sa.Connection) -> None:
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 
 
-def _migrated(engine: sa.Engine, path: Path) -> None:
+def _migrated(engine: sa.Engine, path: Path) -> str | None:
     with engine.connect() as connection:
         before = schema.version_of(connection)
     folder = path.parent / "backups"
     folder.mkdir(exist_ok=True)
-    schema.migrate(engine, folder / schema.backup_name(before or "empty"))
+    return schema.migrate(engine, folder / schema.backup_name(before or "empty"))
 
 
 def _forget_after_fork(engine: sa.Engine) -> None:

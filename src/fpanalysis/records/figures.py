@@ -3,16 +3,17 @@
 import html
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 from tqdm.auto import tqdm
 
 from fpanalysis._files import made_folder, whole_file, write_whole
 from fpanalysis._messages import nearest
-from fpanalysis.records import images, query, tables_out, values
+from fpanalysis.records import images
+from fpanalysis.records.apart import Described, described, word
 from fpanalysis.records.record import Query
 
 VARYING = "varying"
@@ -21,14 +22,6 @@ INDEX = "index.csv"
 _SCRIPT = "plotly.min.js"
 # Names of files are cut to this, hash and ending apart; file systems take 255 bytes.
 _LONGEST = 120
-
-
-class Described(NamedTuple):
-    """A figure's type, its parameters by whose they are, and by short name those that tell it apart."""
-
-    type: str
-    params: Mapping[str, Mapping[str, Any]]
-    apart: Mapping[str, str]
 
 
 class Figures(Query):
@@ -50,8 +43,8 @@ class Figures(Query):
         figures = [(entry.hash, self._store.read(entry)) for entry in self.entries()]
         if annotate is None:
             return [figure for _, figure in figures]
-        described = self._described()
-        return [_annotated(figure, described[hash_]) for hash_, figure in figures]
+        about = described(self.parameters())
+        return [_annotated(figure, about[hash_]) for hash_, figure in figures]
 
     def save(
         self,
@@ -84,17 +77,17 @@ class Figures(Query):
         entries, figures = self.entries(), self.load(annotate)
         if not entries:
             raise ValueError("save: no figure meets these conditions; varies() shows what there is")
-        described = self._described()
+        about = described(self.parameters())
         out = made_folder(folder, "folder")
         if "html" in formats:
             _write_script(out)
         rows, drawn = [], []
         with tqdm(total=len(entries), desc="saving", delay=1.0, disable=not progress, unit="figure") as bar:
             for entry, figure in zip(entries, figures, strict=True):
-                about = described[entry.hash]
-                path = out / file_name(about, entry.hash)
+                own = about[entry.hash]
+                path = out / file_name(own, entry.hash)
                 drawn += _written(figure, path, formats)
-                rows.append(_row(path.name, entry.hash, entry.label, about))
+                rows.append(_row(path.name, entry.hash, entry.label, own))
                 bar.update()
             index = pd.DataFrame(rows).fillna("")
             with whole_file(out / INDEX) as partial:
@@ -103,20 +96,13 @@ class Figures(Query):
             images.write_images(drawn)
         return index
 
-    def _described(self) -> dict[str, Described]:
-        found = {}
-        for type_, of_type in self._by_type().items():
-            apart = _apart(list(of_type.values()))
-            for (hash_, params), own in zip(of_type.items(), apart, strict=True):
-                found[hash_] = Described(type_, params, own)
-        return found
-
 
 def file_name(about: Described, hash_: str) -> str:
     """Return the name of a figure's file, without its ending.
 
     Example:
-        >>> from fpanalysis.records.figures import Described, file_name
+        >>> from fpanalysis.records.apart import Described
+        >>> from fpanalysis.records.figures import file_name
         >>> file_name(Described("spectrum", {}, {"field_std": "0.8", "method": "std"}), "0123456789abcdef")
         'spectrum_field_std=0.8_method=std_01234567'
     """
@@ -136,32 +122,6 @@ def _written(figure: Any, path: Path, formats: Sequence[str]) -> list[images.Ima
     return [images.Image(content, each, path.with_name(f"{path.name}.{each}")) for each in chosen]
 
 
-def _apart(described: Sequence[Mapping[str, Mapping[str, Any]]]) -> list[dict[str, str]]:
-    """Return for every figure, by the shortest names that tell, the parameters in which they differ."""
-    names = [
-        (of, name)
-        for of in ("own", *query.ANCESTORS)
-        for name in tables_out.varying([params[of] for params in described])
-    ]
-    wholes = [name for _, name in names]
-    ends = [name.rpartition(".")[2] for name in wholes]
-    shorts = [
-        end if ends.count(end) == 1 else name if wholes.count(name) == 1 else f"{of}.{name}"
-        for (of, name), end in zip(names, ends, strict=True)
-    ]
-    return [
-        {short: _word(params[of], name) for (of, name), short in zip(names, shorts, strict=True)}
-        for params in described
-    ]
-
-
-def _word(params: Mapping[str, Any], name: str) -> str:
-    if name not in params:
-        return "missing"
-    value = values.plain(params[name])
-    return value if isinstance(value, str) else values.text(params[name])
-
-
 def _annotated(figure: Any, about: Described) -> Any:
     line = ", ".join(f"{name} = {value}" for name, value in about.apart.items())
     if not line:
@@ -174,7 +134,7 @@ def _annotated(figure: Any, about: Described) -> Any:
 def _row(name: str, hash_: str, label: str, about: Described) -> dict[str, Any]:
     row = {"name": name, "type": about.type, "hash": hash_, "label": label}
     for of, params in about.params.items():
-        row |= {f"{of}.{key}": _word(params, key) for key in params}
+        row |= {f"{of}.{key}": word(params, key) for key in params}
     return row
 
 

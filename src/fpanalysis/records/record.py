@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
 import sqlalchemy as sa
@@ -88,7 +88,7 @@ class Query:
         self._kind = kind
         self._conditions = conditions
 
-    def where(self, **conditions: Any) -> "Query":
+    def where(self, **conditions: Any) -> Self:
         """Return the records of these that meet more conditions.
 
         Args:
@@ -127,7 +127,7 @@ class Query:
             found = tables_out.varying([values.flat(entry.params) for entry in self.entries()])
             return tables_out.as_frame(tables_out.counted(found), ("parameter", "value", "count"))
         table = []
-        for type_, described in self._by_type().items():
+        for type_, described in self.parameters().items():
             for of in ("own", *query.ANCESTORS):
                 found = tables_out.varying([params[of] for params in described.values()])
                 table += [(type_, of, *row) for row in tables_out.counted(found)]
@@ -185,8 +185,8 @@ class Query:
         ]
         return "; what tells them apart:\n  " + "\n  ".join(lines)
 
-    def _by_type(self) -> dict[str, dict[str, dict[str, dict[str, Any]]]]:
-        """Return by type and hash the parameters of each record, its own and those of its ancestors."""
+    def parameters(self) -> dict[str, dict[str, dict[str, dict[str, Any]]]]:
+        """Return by type and hash the canonical parameters of each record: `own`, `train` and `test`."""
         found: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
         with self._store.reading() as connection:
             for entry, above in with_ancestors(connection, self._ids(connection)):

@@ -34,7 +34,7 @@ async def rendered(jobs: list[dict[str, str]], seconds: float) -> dict[str, Any]
     return {"errors": errors}
 
 
-def _drawing(job: dict[str, str]) -> dict[str, Any]:
+def _drawing(job: dict[str, str]) -> Any:
     figure = json.loads(Path(job["figure"]).read_text(encoding="utf-8"))
     layout = figure.get("layout", {})
     size = {name: layout[name] for name in ("width", "height") if name in layout}

@@ -13,8 +13,9 @@ import xarray as xr
 
 from fpanalysis._files import made_folder
 from fpanalysis._messages import listed
-from fpanalysis.records import check, clean, content, csv_tables, keep, rows, transfer
+from fpanalysis.records import check, clean, content, csv_tables, keep, rows, training, transfer
 from fpanalysis.records.csv_tables import TablesWriter
+from fpanalysis.records.engine import Opened
 from fpanalysis.records.entry import Entry
 from fpanalysis.records.figures import Figures
 from fpanalysis.records.objects import Objects
@@ -34,10 +35,12 @@ class Store:
         folder: where its files are.
         engine: SQLAlchemy's, of its database.
         objects: its files.
+        migrated_from: the version that its tables had before they were brought to the present one, or None.
     """
 
-    def __init__(self, engine: sa.Engine, folder: Path) -> None:
-        self.engine = engine
+    def __init__(self, opened: Opened, folder: Path) -> None:
+        self.engine = engine = opened.engine
+        self.migrated_from = opened.migrated_from
         self.folder = folder
         self.objects = Objects(folder)
         self._tables = TablesWriter(engine, folder)
@@ -177,6 +180,29 @@ class Store:
             self, model, producer, params, lambda loaded: find_fixed_points(loaded, goal, **options, **shown)
         )
 
+    def train(self, config: Any, *, progress: bool = True) -> Models:
+        """Train the networks that a configuration asks for and that are not recorded yet, and record them.
+
+        Every network is recorded with its whole configuration, and found by any part of it; what came of it
+        (`validation_loss`, `is_best`, …) is found under `result.`. The run's folder lies in `runs` within the
+        store; a run that was killed goes on when it is asked for again. The history of the run is recorded as
+        an evaluation of type `training_history`.
+
+        Args:
+            config: as for `fpanalysis.train`.
+            progress: whether to show a progress bar and messages.
+
+        Returns:
+            The models of the configuration, whether they were there or not.
+
+        Raises:
+            ConfigError: the configuration does not hold.
+        """
+        from fpanalysis.training.trainer import checked
+
+        name = Path(config).stem if isinstance(config, str | os.PathLike) else "run"
+        return training.train(self, checked(config), name, progress)
+
     def tag(self, what: Any, *tags: str) -> None:
         """Give records a word to be found by.
 
@@ -281,14 +307,12 @@ class Store:
         """
         return transfer.backup(self, path)
 
-    def copy(
-        self, what: Any, to: "Store | str | os.PathLike[str]", *, progress: bool = True
-    ) -> dict[str, int]:
+    def copy(self, what: Any, to: "Store", *, progress: bool = True) -> dict[str, int]:
         """Copy records to another store, with all that they were made from, and their files.
 
         Args:
             what: a query, a record, or a list of such.
-            to: the other store, or its folder, which is made if there is none.
+            to: the other store.
             progress: whether to show a progress bar.
 
         Returns:

@@ -50,6 +50,21 @@ def varying(rows: Sequence[Params]) -> dict[str, dict[str, int]]:
     return found
 
 
+def differences(entries: Sequence[Entry]) -> pd.DataFrame:
+    """Return all in which records differ: what it is `of`, its `name`, and a column for each record."""
+    data = [entry.to_dict() for entry in entries]
+    table = []
+    for of in ("params", "results", "versions"):
+        flat = [values.flat(each.pop(of)) for each in data]
+        table += [(of, name, *(_cell(row, name) for row in flat)) for name in varying(flat)]
+    table += [("record", name, *(_cell(row, name) for row in data)) for name in varying(data)]
+    return as_frame(table, ("of", "name", *(entry.hash[:8] for entry in entries)))
+
+
+def _cell(row: Params, name: str) -> Any:
+    return values.plain(row[name]) if name in row else pd.NA
+
+
 def order(text: str) -> tuple:
     """Return a key that sorts canonical texts: numbers first and by size, then all else by its text."""
     number = values.number(values.load(text)) if text else None

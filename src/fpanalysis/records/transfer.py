@@ -45,13 +45,8 @@ def backup(store: "Store", path: str | os.PathLike[str] | None) -> Path:
     return whole
 
 
-def copy(store: "Store", what: Any, to: "Store | str | os.PathLike[str]", progress: bool) -> dict[str, int]:
+def copy(store: "Store", what: Any, to: "Store", progress: bool) -> dict[str, int]:
     """Copy records and all that they were made from, with their files, to another store."""
-    from fpanalysis.records.opening import open_store
-
-    if isinstance(to, str | os.PathLike):
-        with open_store(to) as opened:
-            return copy(store, what, opened, progress)
     if to.folder == store.folder:
         raise ValueError(f"to: expected another store, got this one ({str(to.folder)!r})")
     entries = parents_first(_with_ancestors(store, entries_of(store, [what], "what")))

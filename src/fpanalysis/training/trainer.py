@@ -79,7 +79,7 @@ def train(
         >>> ensemble.sizes
         {'replicate': 2}
     """
-    config = _checked(config)
+    config = checked(config)
     plan = expand(config)
     if problem := memory_error(plan):
         raise MemoryError(problem)
@@ -151,7 +151,8 @@ def _counted(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
-def _checked(config: str | os.PathLike[str] | Mapping[str, Any] | Config) -> Config:
+def checked(config: str | os.PathLike[str] | Mapping[str, Any] | Config) -> Config:
+    """Return a configuration from whatever `train` takes."""
     if isinstance(config, Config):
         return config
     if isinstance(config, Mapping):
