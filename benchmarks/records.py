@@ -1,7 +1,7 @@
-"""How fast a store of 100,000 records with 40 hyperparameters each answers; PostgreSQL too, where it is installed.
+"""How fast a store of 100,000 records with 40 hyperparameters each answers; PostgreSQL too, if it is there.
 
-Prints tables. A filter of three parameters is to take at most 100 ms, and `varies()` on its thousand hits at most
-150 ms, beside a scan of the JSON of all records in the same run.
+Prints tables. A filter of three parameters is to take at most 100 ms, and `varies()` on its thousand hits
+at most 150 ms, beside a scan of the JSON of all records in the same run.
 """
 
 import argparse

@@ -52,7 +52,7 @@ def print_table(table: pd.DataFrame, as_json: bool, as_csv: bool, nothing: str) 
         nothing: what to tell people if there is no row.
     """
     if as_json:
-        print_json(json.loads(table.to_json(orient="records", date_format="iso", default_handler=str)))
+        print(table.to_json(orient="records", date_format="iso", indent=1, force_ascii=False))
     elif as_csv:
         print(table.to_csv(index=False), end="")
     elif len(table):

@@ -45,8 +45,8 @@ def opened(store: str, files: Path | None) -> Iterator["Store"]:
 
     if "://" not in store and not os.path.isdir(store):
         raise ValueError(
-            f"--store: there is no folder {store!r} here; say where the store is, by --store or the environment "
-            "variable FPANALYSIS_STORE"
+            f"--store: there is no folder {store!r} here; say where the store is, by --store or the "
+            "environment variable FPANALYSIS_STORE"
         )
     with open_store(store, files) as db:
         yield db

@@ -3,7 +3,7 @@
 import csv
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -31,13 +31,14 @@ def paths(folder: Path) -> dict[str, Path]:
     return {kind: folder / f"{kind}s.csv" for kind in KINDS}
 
 
-def write(engine: sa.Engine, folder: Path) -> list[Path]:
-    """Write the tables of all kinds, each whole or not at all, from one state of the database."""
+def write(engine: sa.Engine, folder: Path, kinds: Collection[str] = KINDS) -> list[Path]:
+    """Write the tables of some kinds, each whole or not at all, from one state of the database."""
+    chosen = {kind: path for kind, path in paths(folder).items() if kind in kinds}
     with engine.connect() as connection, connection.begin():
-        for kind, path in paths(folder).items():
+        for kind, path in chosen.items():
             numbers = connection.scalars(sa.select(records.c.id).where(records.c.kind == kind)).all()
-            _write(connection, kind, sorted(numbers), path)
-    return list(paths(folder).values())
+            _write(connection, kind, numbers, path)
+    return list(chosen.values())
 
 
 def read(folder: Path) -> list[Entry]:
@@ -54,31 +55,31 @@ class TablesWriter:
 
     def __init__(self, engine: sa.Engine, folder: Path) -> None:
         self._engine, self._folder = engine, folder
-        self._is_behind = False
+        self._behind: set[str] = set()
         self._due = time.monotonic() + EVERY
 
-    def changed(self) -> None:
-        """Take note that records were added, and write the tables if it is time."""
-        self._is_behind = True
+    def changed(self, kinds: Iterable[str]) -> None:
+        """Take note that records of some kinds were added, and write their tables if it is time."""
+        self._behind.update(kinds)
         if time.monotonic() >= self._due:
-            self.write()
+            self.write(self._behind)
 
-    def write(self) -> list[Path]:
-        """Write the tables now."""
+    def write(self, kinds: Collection[str] = KINDS) -> list[Path]:
+        """Write tables now."""
         began = time.monotonic()
-        written = write(self._engine, self._folder)
+        written = write(self._engine, self._folder, kinds)
         ended = time.monotonic()
-        self._is_behind = False
+        self._behind = set()
         self._due = ended + max(EVERY, (ended - began) / _SHARE)
         return written
 
     def finish(self) -> None:
-        """Write the tables if they are behind, and their folder is still there."""
-        if self._is_behind and self._folder.exists():
-            self.write()
+        """Write the tables that are behind, if their folder is still there."""
+        if self._behind and self._folder.exists():
+            self.write(self._behind)
 
 
-def _write(connection: sa.Connection, kind: str, numbers: list[int], path: Path) -> None:
+def _write(connection: sa.Connection, kind: str, numbers: Iterable[int], path: Path) -> None:
     names = sorted(rows.names_of(connection, kind))
     own = [name for name in names if not name.startswith(f"{rows.RESULT}.")]
     out = [name.removeprefix(f"{rows.RESULT}.") for name in names if name.startswith(f"{rows.RESULT}.")]
@@ -87,17 +88,13 @@ def _write(connection: sa.Connection, kind: str, numbers: list[int], path: Path)
     with whole_file(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow([*header, *(f"{name}_json" for name in _JSON)])
-        for first in range(0, len(numbers), rows.BATCH):
-            for entry in rows.entries(connection, numbers[first : first + rows.BATCH]):
-                table.writerow(_row(entry, shown))
-
-
-def _row(entry: Entry, shown: dict[str, list[str]]) -> list[Any]:
-    cells = [getattr(entry, name) for name in _PLAIN]
-    for of in _SPREAD:
-        found = values.flat(getattr(entry, of))
-        cells += [_cell(found[name]) if name in found else "" for name in shown[of]]
-    return cells + [values.text(getattr(entry, name)) for name in _JSON]
+        for row in rows.stored(connection, numbers):
+            cells = [row[name] for name in _PLAIN]
+            for of in _SPREAD:
+                found = values.flat(values.load(row[of]))
+                cells += [_cell(found[name]) if name in found else "" for name in shown[of]]
+            texts = [row[name] if isinstance(row[name], str) else values.text(row[name]) for name in _JSON]
+            table.writerow([*cells, *texts])
 
 
 def _cell(value: Any) -> Any:

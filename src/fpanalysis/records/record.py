@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 import sqlalchemy as sa
@@ -80,6 +80,9 @@ class Record:
         return hash(self.entry.hash)
 
 
+Q = TypeVar("Q", bound="Query")
+
+
 class Query:
     """Records of one kind that meet conditions. It looks when it is asked, so it sees what came later."""
 
@@ -88,7 +91,7 @@ class Query:
         self._kind = kind
         self._conditions = conditions
 
-    def where(self, **conditions: Any) -> Self:
+    def where(self: Q, **conditions: Any) -> Q:
         """Return the records of these that meet more conditions.
 
         Args:
@@ -124,7 +127,9 @@ class Query:
             for records that lack the parameter.
         """
         if self._kind == content.MODEL:
-            found = tables_out.varying([values.flat(entry.params) for entry in self.entries()])
+            with self._store.reading() as connection:
+                texts = [row["params"] for row in rows.stored(connection, self._ids(connection))]
+            found = tables_out.varying([values.flat(values.load(text)) for text in texts])
             return tables_out.as_frame(tables_out.counted(found), ("parameter", "value", "count"))
         table = []
         for type_, described in self.parameters().items():

@@ -1,6 +1,6 @@
 """Records in and out of the tables."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -72,16 +72,19 @@ def entries(connection: sa.Connection, numbers: Iterable[int] | None = None) -> 
         connection: to the database.
         numbers: ids of the records; all of them if None.
     """
+    return [Entry(**_loaded(row)) for row in stored(connection, numbers)]
+
+
+def stored(connection: sa.Connection, numbers: Iterable[int] | None = None) -> Iterator[dict[str, Any]]:
+    """Yield records in the order of their ids, field by field, with JSON as the text that it is kept as."""
     if numbers is None:
-        return _entries(connection, sa.true())
+        numbers = connection.scalars(sa.select(records.c.id)).all()
     numbers = sorted(numbers)
-    found = []
     for first in range(0, len(numbers), BATCH):
-        found += _entries(connection, records.c.id.in_(numbers[first : first + BATCH]))
-    return found
+        yield from _stored(connection, records.c.id.in_(numbers[first : first + BATCH]))
 
 
-def _entries(connection: sa.Connection, which: Any) -> list[Entry]:
+def _stored(connection: sa.Connection, which: Any) -> Iterator[dict[str, Any]]:
     chosen = sa.select(records.c.id).where(which)
     parents: dict[int, list[str]] = {}
     found = sa.select(links.c.child, records.c.hash).join(records, records.c.id == links.c.ancestor)
@@ -93,14 +96,14 @@ def _entries(connection: sa.Connection, which: Any) -> list[Entry]:
     words: dict[int, list[str]] = {}
     for record, tag in connection.execute(sa.select(tags).where(tags.c.record.in_(chosen))):
         words.setdefault(record, []).append(tag)
-    rows = connection.execute(sa.select(records).where(which).order_by(records.c.id)).mappings()
-    return [_entry(row, parents.get(row["id"], []), sorted(words.get(row["id"], []))) for row in rows]
+    for row in connection.execute(sa.select(records).where(which).order_by(records.c.id)).mappings():
+        data = dict(row)
+        number = data.pop("id")
+        yield data | {"parents": parents.get(number, []), "tags": sorted(words.get(number, []))}
 
 
-def _entry(row: Mapping[Any, Any], parents: list[str], words: list[str]) -> Entry:
-    data = {name: value for name, value in row.items() if name != "id"}
-    data |= {name: values.load(data[name]) for name in _JSON}
-    return Entry(**data, parents=parents, tags=words)
+def _loaded(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {**row, **{name: values.load(row[name]) for name in _JSON}}
 
 
 def names_of(connection: sa.Connection, kind: str) -> dict[str, int]:

@@ -210,8 +210,9 @@ class Store:
             what: a record, a query, or what else stands for records as a parent does.
             *tags: the words.
         """
-        keep.tag(self, entries_of(self, [what], "what"), tags)
-        self._tables.changed()
+        entries = entries_of(self, [what], "what")
+        keep.tag(self, entries, tags)
+        self._tables.changed(entry.kind for entry in entries)
 
     def read(self, entry: Entry) -> Any:
         """Return the object of a record; a dataset says in its attribute `record` which it is.
@@ -251,7 +252,7 @@ class Store:
     def insert(self, entries: Sequence[Entry]) -> None:
         """Write sidecars, then all records in one transaction; now and then also the tables as CSV."""
         keep.insert(self, entries)
-        self._tables.changed()
+        self._tables.changed(entry.kind for entry in entries)
 
     def export(self, folder: str | os.PathLike[str] | None = None) -> list[Path]:
         """Write all records as CSV, a file for each kind.

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
@@ -15,6 +16,7 @@ EXACT = 2**53 - 1
 # Texts above this are indexed by their hash: an index entry of PostgreSQL holds at most 2,704 bytes.
 _LONGEST = 500
 _TAG = "$"
+_LONG = re.compile(r"(?<![.0-9])[0-9]{16}")
 
 
 def canonical(value: Any, name: str = "params") -> Any:
@@ -109,15 +111,26 @@ def flat(params: Mapping[str, Any]) -> dict[str, Any]:
         >>> flat({"network": {"kind": "gru", "hidden_size": 50}, "motor": {}})
         {'network.kind': 'gru', 'network.hidden_size': 50, 'motor': {}}
     """
-    return dict(_pairs(params))
+    found: dict[str, Any] = {}
+    _flatten(params, "", found)
+    return found
 
 
-def _pairs(params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _flatten(params: Mapping[str, Any], above: str, found: dict[str, Any]) -> None:
+    for key, value in params.items():
+        if isinstance(value, dict) and value:
+            _flatten(value, f"{above}{key}.", found)
+        else:
+            found[above + key] = value
+
+
+def _pairs(params: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield flat names and values, a name twice if it is given twice."""
     for key, value in params.items():
         if isinstance(value, Mapping) and value:
-            yield from ((f"{key}.{inner}", item) for inner, item in _pairs(value))
+            yield from _pairs(value, f"{above}{key}.")
         else:
-            yield key, value
+            yield above + key, value
 
 
 def nested(params: Mapping[str, Any], name: str = "params") -> dict[str, Any]:
@@ -142,7 +155,8 @@ def nested(params: Mapping[str, Any], name: str = "params") -> dict[str, Any]:
 
 def load(stored: str) -> Any:
     """Return the canonical value of a stored text."""
-    return json.loads(stored, parse_int=_whole)
+    # The common case is left to the C code of the module.
+    return json.loads(stored, parse_int=_whole) if _LONG.search(stored) else json.loads(stored)
 
 
 def _whole(digits: str) -> int | float:
