@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fpanalysis.records.figures import Figures
     from fpanalysis.records.opening import open_store, restore
     from fpanalysis.records.query import UnknownParameter
     from fpanalysis.records.recipes import versioned
@@ -11,10 +12,21 @@ if TYPE_CHECKING:
     from fpanalysis.records.schema import StoreError
     from fpanalysis.records.store import Store
 
-__all__ = ["Query", "Record", "Store", "StoreError", "UnknownParameter", "open_store", "restore", "versioned"]
+__all__ = [
+    "Figures",
+    "Query",
+    "Record",
+    "Store",
+    "StoreError",
+    "UnknownParameter",
+    "open_store",
+    "restore",
+    "versioned",
+]
 
 # SQLAlchemy and pandas take a while to import, so they are left until a store is wanted.
 _PLACES = {
+    "Figures": "figures",
     "Query": "record",
     "Record": "record",
     "Store": "store",

@@ -92,7 +92,7 @@ class Figures(Query):
             index = pd.DataFrame(rows).fillna("")
             with whole_file(out / INDEX) as partial:
                 index.to_csv(partial, index=False)
-            bar.set_postfix_str("drawing images" if drawn else "")
+            bar.set_postfix_str("drawing images" if drawn else "", refresh=False)
             images.write_images(drawn)
         return index
 
