@@ -34,8 +34,8 @@ print(*sorted(path.name for path in networks.iterdir())[:4], "…", sep="\n")
 # From names of files to records
 # ------------------------------
 #
-# A store is a folder with an SQLite database and all files. Every model is added with all that is known of how
-# it was trained, nested as in a configuration. (``fpanalysis train`` and ``db.train`` do this by themselves.)
+# A store is a folder with an SQLite database and all files. Every model is added with all that is known of
+# its training, nested as in a configuration. (``fpanalysis train`` and ``db.train`` do this by themselves.)
 
 db = fpa.open_store(place / "results")
 for path in sorted(networks.glob("*.eqx")):

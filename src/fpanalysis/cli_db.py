@@ -15,7 +15,7 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Find and lo
 
 @app.command()
 def ls(words: Filters = None, store: At = STORE, files: Files = None, json: Json = False, csv: Csv = False):
-    """List models, evaluations or figures: MODELS|EVALUATIONS|FIGURES and filters."""
+    """List models, evaluations or figures."""
     with telling(), opened(store, files) as db:
         query = query_of(db, words)
         if json:
@@ -46,7 +46,7 @@ def show(
 
 @app.command()
 def diff(words: Filters = None, store: At = STORE, files: Files = None, json: Json = False, csv: Csv = False):
-    """Show in what records differ, everything included: filters, or two or more hashes."""
+    """Show in what records differ: two or more hashes, or filters."""
     from fpanalysis.records.tables_out import differences
 
     with telling(), opened(store, files) as db:
@@ -116,7 +116,7 @@ def backup(
 
 @app.command()
 def check(store: At = STORE, files: Files = None, json: Json = False, csv: Csv = False) -> None:
-    """Look at every file and at the database; ends with 1 if something is wrong."""
+    """Look at every file and at the database."""
     with telling(), opened(store, files) as db:
         wrong = db.check()
         if json or csv or wrong.empty:

@@ -10,6 +10,8 @@ from fpanalysis.records import values
 from fpanalysis.records.entry import Entry
 
 Params = dict[str, Any]
+# What differs wherever parameters or contents do.
+_FOLLOWS = {"hash", "recipe_hash", "file", "file_sha256"}
 
 
 def frame(entries: Sequence[Entry]) -> pd.DataFrame:
@@ -56,7 +58,7 @@ def _key(value: Any) -> str | tuple[type, Any]:
 
 def differences(entries: Sequence[Entry]) -> pd.DataFrame:
     """Return all in which records differ: what it is `of`, its `name`, and a column for each record."""
-    data = [entry.to_dict() for entry in entries]
+    data = [{k: v for k, v in entry.to_dict().items() if k not in _FOLLOWS} for entry in entries]
     table = []
     for of in ("params", "results", "versions"):
         flat = [values.flat(each.pop(of)) for each in data]
