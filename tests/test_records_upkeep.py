@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import time
+from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
@@ -237,16 +238,30 @@ def test_chosen_records_are_copied_with_what_they_were_made_from(folder, tmp_pat
             db.copy(figures, other)
 
 
-def test_an_older_store_is_backed_up_and_migrated(folder, tmp_path, monkeypatch):
+@pytest.fixture
+def newer(tmp_path, monkeypatch):
+    """Return a context in which the package has one migration more."""
+
+    @contextmanager
+    def with_migration(upgrade):
+        migrations = shutil.copytree(schema.MIGRATIONS, tmp_path / "migrations")
+        (migrations / "versions" / "v0002_more.py").write_text(
+            'import sqlalchemy as sa\nfrom alembic import op\nrevision = "0002"\ndown_revision = "0001"\n\n'
+            f"def upgrade():\n    {upgrade}\n"
+        )
+        with monkeypatch.context() as changed:
+            changed.setattr(schema, "MIGRATIONS", migrations)
+            changed.setattr(schema, "HEAD", "0002")
+            yield
+
+    return with_migration
+
+
+def test_an_older_store_is_backed_up_and_migrated(folder, newer):
     expected = frames(folder)
-    migrations = shutil.copytree(schema.MIGRATIONS, tmp_path / "migrations")
-    (migrations / "versions" / "v0002_more.py").write_text(
-        'import sqlalchemy as sa\nfrom alembic import op\nrevision = "0002"\ndown_revision = "0001"\n\n'
-        'def upgrade():\n    op.add_column("records", sa.Column("more", sa.Text))\n'
-    )
-    with monkeypatch.context() as newer:
-        newer.setattr(schema, "MIGRATIONS", migrations)
-        newer.setattr(schema, "HEAD", "0002")
+    with newer('op.add_column("records", sa.Column("more", sa.Text))'):
+        with fpa.open_store(folder) as db:
+            assert db.migrated_from == "0001"
         assert_same(frames(folder), expected)
         with sqlite3.connect(folder / engine.DATABASE) as connection:
             assert "more" in [row[1] for row in connection.execute("PRAGMA table_info(records)")]
@@ -258,16 +273,9 @@ def test_an_older_store_is_backed_up_and_migrated(folder, tmp_path, monkeypatch)
     assert_same(frames(folder), expected)
 
 
-def test_a_migration_that_fails_leaves_everything_as_it_was(folder, tmp_path, monkeypatch):
+def test_a_migration_that_fails_leaves_everything_as_it_was(folder, newer):
     expected = frames(folder)
-    migrations = shutil.copytree(schema.MIGRATIONS, tmp_path / "migrations")
-    (migrations / "versions" / "v0002_more.py").write_text(
-        'from alembic import op\nrevision = "0002"\ndown_revision = "0001"\n\n'
-        'def upgrade():\n    op.drop_table("tags")\n    raise RuntimeError("no power")\n'
-    )
-    with monkeypatch.context() as newer:
-        newer.setattr(schema, "MIGRATIONS", migrations)
-        newer.setattr(schema, "HEAD", "0002")
+    with newer('op.drop_table("tags"); raise RuntimeError("no power")'):
         with pytest.raises(RuntimeError, match="no power"):
             fpa.open_store(folder)
     assert_same(frames(folder), expected)

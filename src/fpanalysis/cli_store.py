@@ -28,9 +28,10 @@ Filters = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[KIND] [KEY=VALUE]...",
-        help="Which records: models (if left out), evaluations or figures; field_std=0.8, hidden_size=50,100 (any of), learning_rate=1e-3..1e-2, "
-        "noise_std=null, noise_std=missing, method=std, x='\"1\"' (a string), type=…, tag=…, hash=…; of "
-        "evaluations and figures also train.field_std=0.8 and test.amplitude=1.",
+        help="Which records: models (if left out), evaluations or figures; field_std=0.8, "
+        "hidden_size=50,100 (any of), learning_rate=1e-3..1e-2, noise_std=null, noise_std=missing, "
+        "method=std, x='\"1\"' (a string), type=…, tag=…, hash=…; of evaluations and figures also "
+        "train.field_std=0.8 and test.amplitude=1.",
     ),
 ]
 KINDS = ("models", "evaluations", "figures")
