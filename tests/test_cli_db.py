@@ -114,8 +114,15 @@ def test_the_store_is_looked_after(run, tmp_path):
     assert run("db", "backup", "copy.sqlite").stdout == "copy.sqlite\n"
     run("db", "copy", "other", "figures", "train.field_std=0.4")
     assert "<2 models>" in run("db", "ls", "--store", "other").stdout
-    run("db", "export", "tables")
+    run("db", "export", "--folder", "tables")
     assert len(pd.read_csv(tmp_path / "tables" / "models.csv")) == 4
+    found = json.loads(
+        run("db", "export", "--folder", "some", "figures", "test.amplitude=1,2", "--json").stdout
+    )
+    assert found == [{"file": str(tmp_path / "some" / "figures.csv")}]
+    assert len(pd.read_csv(tmp_path / "some" / "figures.csv")) == 2
+    assert "name another folder" in run("db", "export", "seed=0", code=1).stderr
+    assert json.loads(run("db", "migrate", "--json").stdout) == [{"before": "0001", "now": "0001"}]
     before = run("db", "ls", "--csv").stdout
     (tmp_path / "results" / "records.sqlite").unlink()
     assert "db restore" in run("db", "ls", code=1).stderr
@@ -124,7 +131,10 @@ def test_the_store_is_looked_after(run, tmp_path):
     path = next((tmp_path / "results").glob("objects/??/*.eqx"))
     path.unlink()
     result = run("db", "check", code=1)
-    assert path.name in result.stdout and result.stderr == "1 problems\n"
+    assert path.name in result.stdout and result.stderr == "1 problem\n"
+    bad = json.loads(run("db", "check", "--json", code=1).stdout)[0]["record"]
+    run("db", "check", f"hash={bad}", code=1)
+    assert run("db", "check", "evaluations").stdout.startswith("all is well")
 
 
 def test_figures_are_saved(run, tmp_path):

@@ -112,7 +112,7 @@ def test_what_was_recorded_after_the_last_table_comes_back(folder):
         db.add_model(MODELS[1], old.params)  # the first answer again
         db.tag(db.models.where(odd=True), "late")
         expected = db.models.df()
-        db._tables._behind = set()  # as if it were killed
+        db.tables._behind = set()  # as if it were killed
     (folder / engine.DATABASE).unlink()
     assert len(restore(folder)) == 0
     with fpa.open_store(folder) as db:

@@ -1,14 +1,14 @@
 """`fpanalysis db`: find, compare and look after what a records store keeps."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pandas as pd
 import typer
 import yaml
 
 from fpanalysis.cli_output import Csv, Json, fail, print_json, print_table, telling
-from fpanalysis.cli_store import STORE, At, Files, Filters, opened, query_of
+from fpanalysis.cli_store import STORE, At, Files, Filters, check_place, opened, query_of
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Find and look after recorded results.")
 
@@ -71,32 +71,32 @@ def varies(
 
 @app.command()
 def export(
-    folder: Annotated[
-        Path | None, typer.Argument(help="Where to; by default the folder of the store.")
-    ] = None,
+    folder: Annotated[Path | None, typer.Option(help="Where to; by default the folder of the store.")] = None,
+    words: Filters = None,
     store: At = STORE,
     files: Files = None,
+    json: Json = False,
+    csv: Csv = False,
 ) -> None:
-    """Write all records as CSV, a file for each kind."""
+    """Write records as CSV, a file for each kind."""
     with telling(), opened(store, files) as db:
-        for path in db.export(folder):
-            print(path)
+        written = db.export(folder, query_of(db, words) if words else None)
+        _tell([{"file": str(path)} for path in written], "\n".join(map(str, written)), json, csv)
 
 
 @app.command()
-def restore(store: At = STORE, files: Files = None) -> None:
+def restore(store: At = STORE, files: Files = None, json: Json = False, csv: Csv = False) -> None:
     """Rebuild the database from the CSV tables and the files."""
-    from fpanalysis.records.opening import open_store
     from fpanalysis.records.opening import restore as rebuild
 
     with telling():
-        if "://" not in store and not Path(store).is_dir():
-            raise ValueError(f"--store: there is no folder {store!r} here")
+        check_place(store)
         problems = rebuild(store, files)
-        with open_store(store, files) as db:
-            print(f"{db!r}")
-        for message in problems["message"]:
-            print(message)
+        if json or csv:
+            print_table(problems, json, csv, "")
+        else:
+            with opened(store, files) as db:
+                print("\n".join([*problems["message"], repr(db)]))
         if len(problems):
             raise typer.Exit(1)
 
@@ -104,27 +104,32 @@ def restore(store: At = STORE, files: Files = None) -> None:
 @app.command()
 def backup(
     path: Annotated[
-        Path | None, typer.Argument(help="An SQLite file; by default a new one in `backups`.")
+        Path | None, typer.Argument(help="An SQLite file; by default a new one in the folder backups.")
     ] = None,
     store: At = STORE,
     files: Files = None,
+    json: Json = False,
+    csv: Csv = False,
 ) -> None:
     """Copy the database to an SQLite file, while others read and write."""
     with telling(), opened(store, files) as db:
-        print(db.backup(path))
+        written = str(db.backup(path))
+        _tell([{"file": written}], written, json, csv)
 
 
 @app.command()
-def check(store: At = STORE, files: Files = None, json: Json = False, csv: Csv = False) -> None:
-    """Look at every file and at the database."""
+def check(
+    words: Filters = None, store: At = STORE, files: Files = None, json: Json = False, csv: Csv = False
+):
+    """Look at every file and at the database, or at the files of some records."""
     with telling(), opened(store, files) as db:
-        wrong = db.check()
+        query = query_of(db, words) if words else None
+        wrong = db.check(query)
         if json or csv or wrong.empty:
-            print_table(wrong, json, csv, f"all is well in {db!r}")
+            print_table(wrong, json, csv, f"all is well in {db if query is None else query!r}")
         else:
-            for message in wrong["message"]:
-                print(message)
-            fail(f"{len(wrong)} problems", 1)
+            print("\n".join(wrong["message"]))
+            fail(f"{len(wrong)} {'problem' if len(wrong) == 1 else 'problems'}", 1)
         if len(wrong):
             raise typer.Exit(1)
 
@@ -148,15 +153,18 @@ def gc(
 
 
 @app.command()
-def migrate(store: At = STORE, files: Files = None) -> None:
+def migrate(store: At = STORE, files: Files = None, json: Json = False, csv: Csv = False) -> None:
     """Bring the tables of an older version to the present one, after a backup. Opening does it too."""
     from fpanalysis.records import schema
 
     with telling(), opened(store, files) as db:
-        if db.migrated_from is None:
-            print(f"the tables have the present version, {schema.HEAD}")
-        else:
-            print(f"the tables were brought from version {db.migrated_from} to {schema.HEAD}")
+        before = db.migrated_from
+        told = (
+            f"the tables have the present version, {schema.HEAD}"
+            if before is None
+            else f"the tables were brought from version {before} to {schema.HEAD}"
+        )
+        _tell([{"before": before or schema.HEAD, "now": schema.HEAD}], told, json, csv)
 
 
 @app.command()
@@ -165,15 +173,28 @@ def copy(
     words: Filters = None,
     store: At = STORE,
     files: Files = None,
+    json: Json = False,
+    csv: Csv = False,
 ) -> None:
     """Copy records to another store, with all that they were made from, and their files."""
     from fpanalysis.records.opening import open_store
 
     with telling(), opened(store, files) as db:
         query = query_of(db, words)
+        if not len(query):
+            raise ValueError("no record meets these conditions")
         with open_store(to) as other:
             counts = db.copy(query, other)
-        print(f"copied {counts['copied']} records; {counts['there']} were there already")
+        told = f"copied {counts['copied']} records; {counts['there']} were there already"
+        _tell([dict(counts)], told, json, csv)
+
+
+def _tell(rows: list[dict[str, Any]], told: str, json: bool, csv: bool) -> None:
+    """Print what was done: a sentence, or on request a table."""
+    if json or csv:
+        print_table(pd.DataFrame(rows), json, csv, "")
+    else:
+        print(told)
 
 
 def _is_kind(word: str) -> bool:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fpanalysis import cli_db
-from fpanalysis.cli_output import Csv, Json, telling
+from fpanalysis.cli_output import Csv, Json, print_table, telling
 from fpanalysis.cli_store import STORE, At, Files, Filters, opened, query_of
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Find and save recorded figures.")
@@ -38,9 +38,14 @@ def save(
     ] = False,
     store: At = STORE,
     files: Files = None,
+    json: Json = False,
+    csv: Csv = False,
 ) -> None:
     """Save figures under names made from what varies among them, with an index.csv."""
     with telling(), opened(store, files) as db:
         figures = query_of(db, ["figures", *(words or ())])
         index = figures.save(folder, formats.split(","), annotate="varying" if annotate else None)  # pyright: ignore
-        print(f"{len(index)} figures in {folder}")
+        if json or csv:
+            print_table(index, json, csv, "")
+        else:
+            print(f"{len(index)} figures in {folder}")

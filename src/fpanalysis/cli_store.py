@@ -44,13 +44,18 @@ def opened(store: str, files: Path | None) -> Iterator["Store"]:
     """Yield the store, which must be there."""
     from fpanalysis.records.opening import open_store
 
+    check_place(store)
+    with open_store(store, files) as db:
+        yield db
+
+
+def check_place(store: str) -> None:
+    """Raise `ValueError` if a store is named that is not there; opening it would make a new one."""
     if "://" not in store and not os.path.isdir(store):
         raise ValueError(
             f"--store: there is no folder {store!r} here; say where the store is, by --store or the "
             "environment variable FPANALYSIS_STORE"
         )
-    with open_store(store, files) as db:
-        yield db
 
 
 def query_of(db: "Store", words: Sequence[str] | None) -> "Query":

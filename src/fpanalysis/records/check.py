@@ -15,6 +15,7 @@ from fpanalysis.records.entry import Entry
 from fpanalysis.records.objects import OBJECTS, is_object, is_partial, is_sidecar
 
 if TYPE_CHECKING:
+    from fpanalysis.records.record import Query
     from fpanalysis.records.store import Store
 
 # Folders of a store besides that of its objects.
@@ -23,11 +24,15 @@ _Finding = tuple[str, str, str, str]
 _CLEAN = "; `fpanalysis db gc` removes what processes that were killed left behind"
 
 
-def check(store: "Store", progress: bool) -> pd.DataFrame:
+def check(store: "Store", only: "Query | None", progress: bool) -> pd.DataFrame:
     """Return a row for everything that is wrong: `where`, `record`, `problem`, `message`."""
-    with store.reading() as connection:
-        entries = rows.entries(connection)
-        found = list(_database(connection))
+    found: list[_Finding] = []
+    if only is not None:
+        entries = only.entries()
+    else:
+        with store.reading() as connection:
+            entries = rows.entries(connection)
+            found += _database(connection)
     by_file: dict[str, Entry] = {entry.file: entry for entry in entries}
     with tqdm(total=len(by_file), desc="checking", delay=1.0, disable=not progress, unit="file") as bar:
         for file, entry in by_file.items():
@@ -36,7 +41,7 @@ def check(store: "Store", progress: bool) -> pd.DataFrame:
                 found.append((file, entry.hash, fault, f"{entry.kind} {entry.hash[:8]}: {message}"))
             bar.update()
     found += _sidecars(store, entries)
-    found += _others(store.folder, entries)
+    found += _others(store.folder, entries) if only is None else ()
     return pd.DataFrame(found, columns=["where", "record", "problem", "message"])
 
 

@@ -33,12 +33,38 @@ def paths(folder: Path) -> dict[str, Path]:
 
 def write(engine: sa.Engine, folder: Path, kinds: Collection[str] = KINDS) -> list[Path]:
     """Write the tables of some kinds, each whole or not at all, from one state of the database."""
-    chosen = {kind: path for kind, path in paths(folder).items() if kind in kinds}
     with engine.connect() as connection, connection.begin():
-        for kind, path in chosen.items():
-            numbers = connection.scalars(sa.select(records.c.id).where(records.c.kind == kind)).all()
-            _write(connection, kind, numbers, path)
-    return list(chosen.values())
+        return [
+            write_some(
+                connection,
+                kind,
+                connection.scalars(sa.select(records.c.id).where(records.c.kind == kind)).all(),
+                folder,
+            )
+            for kind in KINDS
+            if kind in kinds
+        ]
+
+
+def write_some(connection: sa.Connection, kind: str, numbers: Iterable[int], folder: Path) -> Path:
+    """Write a table of some records of a kind, given by their ids, and return its file."""
+    path = paths(folder)[kind]
+    names = sorted(rows.names_of(connection, kind))
+    own = [name for name in names if not name.startswith(f"{rows.RESULT}.")]
+    out = [name.removeprefix(f"{rows.RESULT}.") for name in names if name.startswith(f"{rows.RESULT}.")]
+    shown = {"params": own, "results": out}
+    header = [*_PLAIN, *(f"{of}.{name}" for of in _SPREAD for name in shown[of])]
+    with whole_file(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow([*header, *(f"{name}_json" for name in _JSON)])
+        for row in rows.stored(connection, numbers):
+            cells = [row[name] for name in _PLAIN]
+            for of in _SPREAD:
+                found = values.flat(values.load(row[of]))
+                cells += [_cell(found[name]) if name in found else "" for name in shown[of]]
+            texts = [row[name] if isinstance(row[name], str) else values.text(row[name]) for name in _JSON]
+            table.writerow([*cells, *texts])
+    return path
 
 
 def read(folder: Path) -> list[Entry]:
@@ -77,24 +103,6 @@ class TablesWriter:
         """Write the tables that are behind, if their folder is still there."""
         if self._behind and self._folder.exists():
             self.write(self._behind)
-
-
-def _write(connection: sa.Connection, kind: str, numbers: Iterable[int], path: Path) -> None:
-    names = sorted(rows.names_of(connection, kind))
-    own = [name for name in names if not name.startswith(f"{rows.RESULT}.")]
-    out = [name.removeprefix(f"{rows.RESULT}.") for name in names if name.startswith(f"{rows.RESULT}.")]
-    shown = {"params": own, "results": out}
-    header = [*_PLAIN, *(f"{of}.{name}" for of in _SPREAD for name in shown[of])]
-    with whole_file(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow([*header, *(f"{name}_json" for name in _JSON)])
-        for row in rows.stored(connection, numbers):
-            cells = [row[name] for name in _PLAIN]
-            for of in _SPREAD:
-                found = values.flat(values.load(row[of]))
-                cells += [_cell(found[name]) if name in found else "" for name in shown[of]]
-            texts = [row[name] if isinstance(row[name], str) else values.text(row[name]) for name in _JSON]
-            table.writerow([*cells, *texts])
 
 
 def _cell(value: Any) -> Any:

@@ -66,7 +66,7 @@ def prepared(store: "Store", item: Item, parents: Sequence[Entry]) -> Entry:
 
 
 def insert(store: "Store", entries: Sequence[Entry]) -> None:
-    """Write sidecars, then all records in one transaction.
+    """Write sidecars, then all records in one transaction; now and then also the tables as CSV.
 
     Raises:
         StoreError: a file was removed meanwhile.
@@ -78,6 +78,7 @@ def insert(store: "Store", entries: Sequence[Entry]) -> None:
             if not (store.folder / entry.file).exists():
                 raise StoreError(f"the file {entry.file} was removed while it was recorded; do it again")
             rows.insert(connection, entry)
+    store.tables.changed(entry.kind for entry in entries)
 
 
 def tag(store: "Store", entries: Sequence[Entry], words: Sequence[str]) -> None:
@@ -89,6 +90,7 @@ def tag(store: "Store", entries: Sequence[Entry], words: Sequence[str]) -> None:
         which = records.c.hash.in_(hashes)
         for entry in rows.entries(connection, connection.scalars(sa.select(records.c.id).where(which)).all()):
             store.objects.write_sidecar(entry)
+    store.tables.changed(entry.kind for entry in entries)
 
 
 def complete_sidecars(store: "Store") -> None:
@@ -152,7 +154,7 @@ def cached(
             f"function: expected {producer.type} to return a dataset, got {type(result).__name__}"
         )
     entry = prepared(store, Item(result, producer.type, params, producer=producer), parents)
-    store.insert([entry])
+    insert(store, [entry])
     return result.assign_attrs({content.RECORD: entry.hash})
 
 
@@ -163,6 +165,7 @@ def _trace(store: "Store", known: Entry, parents: Sequence[Entry]) -> None:
         store.objects.write_sidecar(known.with_parents(new))
         with store.writing() as connection:
             rows.add_parents(connection, known.hash, new)
+        store.tables.changed([known.kind])
 
 
 def _known_sha256(store: "Store", content_hash: str) -> str | None:

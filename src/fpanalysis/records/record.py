@@ -84,11 +84,15 @@ Q = TypeVar("Q", bound="Query")
 
 
 class Query:
-    """Records of one kind that meet conditions. It looks when it is asked, so it sees what came later."""
+    """Records of one kind that meet conditions. It looks when it is asked, so it sees what came later.
+
+    Attributes:
+        kind: `model`, `evaluation` or `figure`.
+    """
 
     def __init__(self, store: "Store", kind: str, conditions: tuple[query.Condition, ...] = ()) -> None:
         self._store = store
-        self._kind = kind
+        self.kind = kind
         self._conditions = conditions
 
     def where(self: Q, **conditions: Any) -> Q:
@@ -110,8 +114,8 @@ class Query:
         """
         with self._store.reading() as connection:
             known = query.all_names(connection)
-        more = query.conditions_of(known, self._kind, conditions)
-        return type(self)(self._store, self._kind, self._conditions + more)
+        more = query.conditions_of(known, self.kind, conditions)
+        return type(self)(self._store, self.kind, self._conditions + more)
 
     def df(self) -> pd.DataFrame:
         """Return a table with one row a record, its hash as index, and one column a hyperparameter."""
@@ -126,9 +130,9 @@ class Query:
             that of the models (`train`) or evaluations (`test`) that it was made from. `pandas.NA` stands
             for records that lack the parameter.
         """
-        if self._kind == content.MODEL:
+        if self.kind == content.MODEL:
             with self._store.reading() as connection:
-                texts = [row["params"] for row in rows.stored(connection, self._ids(connection))]
+                texts = [row["params"] for row in rows.stored(connection, self.ids(connection))]
             found = tables_out.varying([values.flat(values.load(text)) for text in texts])
             return tables_out.as_frame(tables_out.counted(found), ("parameter", "value", "count"))
         table = []
@@ -148,8 +152,8 @@ class Query:
         if len(found) == 1:
             return found[0]
         if not found:
-            raise LookupError(f"one: no {self._kind} meets these conditions; varies() shows what there is")
-        raise LookupError(f"one: there are {len(found)} {self._kind}s{self._differences(found)}")
+            raise LookupError(f"one: no {self.kind} meets these conditions; varies() shows what there is")
+        raise LookupError(f"one: there are {len(found)} {self.kind}s{self._differences(found)}")
 
     def load(self) -> Any:
         """Return what was recorded: of models an `Ensemble`, of evaluations and figures a list.
@@ -162,21 +166,22 @@ class Query:
     def entries(self) -> list[Entry]:
         """Return everything that is known of the records, oldest first."""
         with self._store.reading() as connection:
-            return rows.entries(connection, self._ids(connection))
+            return rows.entries(connection, self.ids(connection))
 
     def __len__(self) -> int:
         with self._store.reading() as connection:
-            return len(self._ids(connection))
+            return len(self.ids(connection))
 
     def __iter__(self) -> Iterator[Record]:
         return iter([Record(self._store, entry) for entry in self.entries()])
 
     def __repr__(self) -> str:
-        return f"<{len(self)} {self._kind}s>"
+        return f"<{len(self)} {self.kind}s>"
 
-    def _ids(self, connection: sa.Connection) -> Sequence[int]:
+    def ids(self, connection: sa.Connection) -> Sequence[int]:
+        """Return the ids of the records within the database."""
         known = query.all_names(connection)
-        return connection.scalars(query.select_ids(self._kind, self._conditions, known)).all()
+        return connection.scalars(query.select_ids(self.kind, self._conditions, known)).all()
 
     def _differences(self, found: Sequence[Record]) -> str:
         apart = tables_out.varying([values.flat(record.entry.params) for record in found])
@@ -194,7 +199,7 @@ class Query:
         """Return by type and hash the canonical parameters of each record: `own`, `train` and `test`."""
         found: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
         with self._store.reading() as connection:
-            for entry, above in with_ancestors(connection, self._ids(connection)):
+            for entry, above in with_ancestors(connection, self.ids(connection)):
                 params = {"own": values.flat(entry.params)}
                 params |= {role: _shared(above.get(role, [])) for role in query.ANCESTORS}
                 found.setdefault(entry.type, {})[entry.hash] = params

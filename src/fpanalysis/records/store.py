@@ -35,6 +35,7 @@ class Store:
         folder: where its files are.
         engine: SQLAlchemy's, of its database.
         objects: its files.
+        tables: its CSV tables.
         migrated_from: the version that its tables had before they were brought to the present one, or None.
     """
 
@@ -43,9 +44,9 @@ class Store:
         self.migrated_from = opened.migrated_from
         self.folder = folder
         self.objects = Objects(folder)
-        self._tables = TablesWriter(engine, folder)
+        self.tables = TablesWriter(engine, folder)
         # For scripts that never close it. A method of the store itself would keep it alive.
-        self._closing = weakref.finalize(self, _closed, engine, self._tables)
+        self._closing = weakref.finalize(self, _closed, engine, self.tables)
 
     @property
     def models(self) -> Models:
@@ -210,9 +211,7 @@ class Store:
             what: a record, a query, or what else stands for records as a parent does.
             *tags: the words.
         """
-        entries = entries_of(self, [what], "what")
-        keep.tag(self, entries, tags)
-        self._tables.changed(entry.kind for entry in entries)
+        keep.tag(self, entries_of(self, [what], "what"), tags)
 
     def read(self, entry: Entry) -> Any:
         """Return the object of a record; a dataset says in its attribute `record` which it is.
@@ -249,32 +248,36 @@ class Store:
         with self.engine.connect().execution_options(is_writing=True) as connection, connection.begin():
             yield connection
 
-    def insert(self, entries: Sequence[Entry]) -> None:
-        """Write sidecars, then all records in one transaction; now and then also the tables as CSV."""
-        keep.insert(self, entries)
-        self._tables.changed(entry.kind for entry in entries)
-
-    def export(self, folder: str | os.PathLike[str] | None = None) -> list[Path]:
-        """Write all records as CSV, a file for each kind.
+    def export(self, folder: str | os.PathLike[str] | None = None, only: Query | None = None) -> list[Path]:
+        """Write records as CSV, a file for each kind.
 
         This happens by itself when the store closes, and at most every 30 s while records are added. Here,
         sidecars of objects that were lost are written too.
 
         Args:
             folder: where to; by default that of the store.
+            only: write these records; by default all.
 
         Returns:
             The files.
+
+        Raises:
+            ValueError: the folder is that of the store, whose tables are to hold all records.
         """
+        if only is not None:
+            folder = self._elsewhere(folder)
+            with self.reading() as connection:
+                return [csv_tables.write_some(connection, only.kind, only.ids(connection), folder)]
         if folder is None:
             keep.complete_sidecars(self)
-            return self._tables.write()
+            return self.tables.write()
         return csv_tables.write(self.engine, made_folder(folder, "folder"))
 
-    def check(self, *, progress: bool = True) -> pd.DataFrame:
+    def check(self, only: Query | None = None, *, progress: bool = True) -> pd.DataFrame:
         """Look at every file and at the database.
 
         Args:
+            only: look at the files of these records, and at nothing else.
             progress: whether to show a progress bar.
 
         Returns:
@@ -283,7 +286,7 @@ class Store:
             `foreign`, `left over`, `partial`, `damaged`) and `message` (what is wrong, and what to do). No
             row means that all is well.
         """
-        return check.check(self, progress)
+        return check.check(self, only, progress)
 
     def gc(self, *, dry_run: bool = True, min_age: float | int = 3600.0) -> pd.DataFrame:
         """Remove what processes that were killed have left behind: files that belong to no record.
@@ -326,7 +329,7 @@ class Store:
 
     def close(self) -> None:
         """Write the tables as CSV if anything was added, and let the database go."""
-        self._tables.finish()
+        self.tables.finish()
         self.engine.dispose()
 
     def __enter__(self) -> "Store":
@@ -337,13 +340,18 @@ class Store:
 
     def __repr__(self) -> str:
         counts = ", ".join(
-            f"{len(each)} {each._kind}s" for each in (self.models, self.evaluations, self.figures)
+            f"{len(each)} {each.kind}s" for each in (self.models, self.evaluations, self.figures)
         )
         return f"<records store in {str(self.folder)!r}: {counts}>"
 
+    def _elsewhere(self, folder: str | os.PathLike[str] | None) -> Path:
+        if folder is None or Path(folder).resolve() == self.folder:
+            raise ValueError("folder: the store's own tables hold all records; name another folder for some")
+        return made_folder(folder, "folder")
+
     def _record(self, item: keep.Item, parents: Sequence[Any]) -> Record:
         entry = keep.prepared(self, item, entries_of(self, parents, "parents"))
-        self.insert([entry])
+        keep.insert(self, [entry])
         return Record(self, entry)
 
 

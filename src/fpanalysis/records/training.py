@@ -101,9 +101,9 @@ def _recorded(store: "Store", ensemble: "Ensemble", plan: "Plan", folder: Path, 
         item = keep.Item(model, type_, params_of(member), own, name, _trainer_of(type_))
         entry = keep.prepared(store, item, ())
         entries.append(replace(entry, note=f"run: {folder.relative_to(store.folder).as_posix()}"))
-    store.insert(entries)
+    keep.insert(store, entries)
     if ensemble.history is not None:
         producer = _TRAINER._replace(type=_HISTORY)
         history = keep.Item(ensemble.history, _HISTORY, {}, label=name, producer=producer)
-        store.insert([keep.prepared(store, history, entries)])
+        keep.insert(store, [keep.prepared(store, history, entries)])
     return entries

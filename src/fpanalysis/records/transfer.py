@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from tqdm.auto import tqdm
 
 from fpanalysis._files import whole_file
-from fpanalysis.records import rows, schema
+from fpanalysis.records import keep, rows, schema
 from fpanalysis.records.check import BACKUPS
 from fpanalysis.records.engine import new_sqlite
 from fpanalysis.records.entry import CURRENT, SUPERSEDED, Entry, parents_first
@@ -58,7 +58,7 @@ def copy(store: "Store", what: Any, to: "Store", progress: bool) -> dict[str, in
     with to.reading() as connection:
         there = {entry.hash for entry in rows.entries(connection)}
     new = [entry for entry in entries if entry.hash not in there]
-    to.insert([_beside(to, entry) for entry in new])
+    keep.insert(to, [_beside(to, entry) for entry in new])
     return {"copied": len(new), "there": len(entries) - len(new)}
 
 
