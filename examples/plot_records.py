@@ -134,7 +134,7 @@ figures.varies()
 # %%
 # Each says on a line what distinguishes it from the others.
 
-figures.load(annotate="varying")[0]
+figures.load(annotate="varying")[0].show()
 
 # %%
 # Saved, they get names made from what varies among them and the beginning of the hash. All pages share one
