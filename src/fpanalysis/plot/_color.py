@@ -3,11 +3,12 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from plotly.colors import sample_colorscale
 
 from fpanalysis._messages import listed, nearest
-from fpanalysis.plot._points import Points, escaped, is_slow, label, label_names, said, stability, unit_of
-from fpanalysis.plot._theme import BLUE, GREEN, GREY, PALETTE, SEQUENTIAL, SYMBOLS, VERMILION
+from fpanalysis.plot._points import Points, is_slow, label_names, stability
+from fpanalysis.plot._styles import distinct, limits_of, styles
+from fpanalysis.plot._text import escaped, said, unit_of
+from fpanalysis.plot._theme import BLUE, GREEN, GREY, SYMBOLS, VERMILION
 
 _MOST_NUMBERS = len(SYMBOLS)
 
@@ -70,13 +71,14 @@ def by_name(points: Points, name: str, n_modes: int) -> Coloring:
         None if shown_already else np.char.add(f"<br>{escaped(name)} = ", hover.astype(str)).astype(object)
     )
     if values.dtype.kind in "iuf" and not flagged:
-        distinct = np.unique(values[np.isfinite(values)])
-        if len(distinct) > _MOST_NUMBERS:
-            scale, clipped = _range(distinct, values)
+        finite = distinct(values[np.isfinite(values)])
+        if len(finite) > _MOST_NUMBERS:
+            scale, clipped = _range(name, finite, values)
             title += "<br>middle 96 %" if clipped else ""
             return Coloring(_on_scale(points, np.clip(values, *scale)), title, scale, lines)
-        return Coloring(_ordered(values, distinct), title, lines=lines)
-    return Coloring(_categories(said(values, attrs if flagged else {})), title, lines=lines)
+        return Coloring([*_each(name, values, finite, {}), *_without_value(values)], title, lines=lines)
+    named = _each(name, values, distinct(values.ravel()), attrs if flagged else {})
+    return Coloring(named, title, lines=lines)
 
 
 def _values(points: Points, name: str, n_modes: int) -> np.ndarray:
@@ -105,24 +107,12 @@ def _values(points: Points, name: str, n_modes: int) -> np.ndarray:
     return np.repeat(points.values(name)[:, None], n_modes, axis=1)
 
 
-def _ordered(values: np.ndarray, distinct: np.ndarray) -> list[Group]:
-    """Return one group per number, with colours in the order of the numbers."""
-    # The lightest end of the scale is left out: it is too faint on white.
-    places = np.linspace(0.0, 0.9, len(distinct)) if len(distinct) > 1 else np.zeros(len(distinct))
-    colors = map(str, sample_colorscale(SEQUENTIAL, places.tolist()) if len(distinct) else [])
-    groups = [
-        Group(label(value.item()), values == value, symbol, color)
-        for value, symbol, color in zip(distinct, SYMBOLS, colors, strict=False)
-    ]
-    return [*groups, *_without_value(values)]
-
-
-def _categories(texts: np.ndarray) -> list[Group]:
-    """Return one group per distinct text, in order of first appearance."""
-    distinct = list(dict.fromkeys(texts.ravel().tolist()))
+def _each(name: str, values: np.ndarray, known: list, attrs: dict) -> list[Group]:
+    """Return one group per distinct value."""
+    texts = said(np.array(known, dtype=object), attrs)
     return [
-        Group(text, texts == text, SYMBOLS[i % len(SYMBOLS)], PALETTE[i % len(PALETTE)])
-        for i, text in enumerate(distinct)
+        Group(text, values == value, look.symbol, look.color)
+        for value, text, look in zip(known, texts, styles(name, known), strict=True)
     ]
 
 
@@ -145,9 +135,12 @@ def _without_value(values: np.ndarray, infinite: bool = True) -> list[Group]:
     return [group for group in ((missing, infinities) if infinite else (missing,)) if group.mask.any()]
 
 
-def _range(distinct: np.ndarray, values: np.ndarray) -> tuple[tuple[float, float], bool]:
+def _range(name: str, finite: list, values: np.ndarray) -> tuple[tuple[float, float], bool]:
     """Return the range of a colour scale, and whether it leaves out extremes that would take it all."""
-    full = float(distinct[0]), float(distinct[-1])
+    assigned = limits_of(name)
+    if assigned is not None:
+        return assigned, False
+    full = float(finite[0]), float(finite[-1])
     low, high = np.quantile(values[np.isfinite(values)], [0.02, 0.98])
     clipped = bool(full[1] - full[0] > 10 * (high - low) > 0)
     return ((float(low), float(high)) if clipped else full), clipped

@@ -7,28 +7,16 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from fpanalysis.plot._pca import Projection, own_axes, principal_components
-from fpanalysis.plot._points import (
-    Points,
-    descriptions,
-    escaped,
-    is_slow,
-    joined,
-    label,
-    none_found,
-    number,
-    points_of,
-    stability,
-    unit_of,
-)
+from fpanalysis.plot._points import Points, descriptions, is_slow, none_found, points_of, stability
+from fpanalysis.plot._text import escaped, joined, label, number, unit_of
 from fpanalysis.plot._theme import (
-    BLACK,
     BLUE,
-    DARK,
     FAINT,
     GREEN,
     GREY,
     ORANGE,
     PURPLE,
+    SKY,
     VERMILION,
     new_figure,
     say,
@@ -41,7 +29,7 @@ _MOST_OUTPUTS = 6
 _EYE = {"x": 1.9, "y": 1.2, "z": 0.92}
 _CENTER = {"x": 0, "y": 0, "z": -0.13}
 _HEIGHT = 640
-_UNSTABLE_STYLES = (("diamond", VERMILION), ("square", ORANGE), ("square-open", PURPLE), ("x", BLACK))
+_UNSTABLE_STYLES = (("diamond", VERMILION), ("square", ORANGE), ("square-open", PURPLE), ("x", SKY))
 
 
 def fixed_points(ds: xr.Dataset, trajectories: xr.Dataset | xr.DataArray | None = None) -> go.Figure:
@@ -221,7 +209,7 @@ def _draw_unstable_directions(
         with_gaps(np.stack([middles - steps, middles + steps], axis=1)),
         mode="lines",
         name="unstable directions",
-        line={"width": 3 if canvas.n_axes == 3 else 2, "color": DARK},
+        line={"width": 3 if canvas.n_axes == 3 else 2, "color": GREY},
         hoverinfo="skip",
         connectgaps=False,
         showlegend=True,

@@ -1,12 +1,11 @@
 """The fixed points of a dataset as rows: which there are, what is known of each, and how to say it."""
 
-import html
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import xarray as xr
+
+from fpanalysis.plot._text import escaped, joined, said
 
 _KIND = {"none": 0, "fixed": 1, "slow": 2}
 
@@ -120,53 +119,6 @@ def descriptions(points: Points) -> list[str]:
     for name in label_names(points):
         lines.append([f"{escaped(name)} = {text}" for text in points.texts(name)])
     return joined(lines)
-
-
-def joined(lines: Iterable[list[str]]) -> list[str]:
-    """Return one hover text per point from lists that hold one line per point."""
-    return ["<br>".join(parts) for parts in zip(*lines, strict=True)]
-
-
-def said(values: np.ndarray, attrs: dict[str, Any]) -> np.ndarray:
-    """Return values as strings: flags by their meaning, numbers with their unit."""
-    if "flag_values" in attrs and "flag_meanings" in attrs:
-        flags = np.atleast_1d(attrs["flag_values"]).tolist()
-        meanings = dict(zip(flags, str(attrs["flag_meanings"]).split(), strict=False))
-        return _each(values, lambda value: escaped(meanings.get(value, value)))
-    unit = unit_of(attrs)
-    return _each(values, lambda value: label(value) + (f" {unit}" if unit else ""))
-
-
-def _each(values: np.ndarray, function: Any) -> np.ndarray:
-    texts = [function(value) for value in np.ravel(values).tolist()]
-    # Filled by slice: numpy would otherwise look into the strings for a further dimension.
-    result = np.empty(len(texts), dtype=object)
-    result[:] = texts
-    return result.reshape(np.shape(values))
-
-
-def unit_of(attrs: dict[str, Any]) -> str:
-    """Return the unit among a variable's attributes; an empty string for numbers without one."""
-    unit = str(attrs.get("units", ""))
-    return "" if unit in ("1", "dimensionless") else escaped(unit)
-
-
-def label(value: Any) -> str:
-    """Return a condition's value as text: `1.0`, `0.3`, `12`, `fast`."""
-    if not isinstance(value, float):
-        return escaped(value)
-    text = number(value, digits=6)
-    return f"{text}.0" if text.lstrip("-").isdigit() else text
-
-
-def number(value: float, digits: int = 4) -> str:
-    """Return a number with this many significant digits."""
-    return f"{value:.{digits}g}".replace("inf", "∞").replace("nan", "not known")
-
-
-def escaped(value: object) -> str:
-    """Return text that plotly shows as it is, rather than reading it as markup."""
-    return html.escape(str(value), quote=False)
 
 
 def none_found(ds: xr.Dataset) -> str:

@@ -5,7 +5,8 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from fpanalysis.plot._color import Coloring, Group, by_name, by_stability
-from fpanalysis.plot._points import Points, descriptions, none_found, number, points_of, unit_of
+from fpanalysis.plot._points import Points, descriptions, none_found, points_of
+from fpanalysis.plot._text import number, unit_of
 from fpanalysis.plot._theme import GREY, REGION, WEBGL_ABOVE, new_figure, say
 
 _DENSE = 5_000

@@ -1,60 +1,72 @@
-"""One look for all figures: template, colours, symbols, and how a figure says something in words."""
+"""One look for all figures, on white and on dark: templates, colours, symbols, words in a figure.
+
+Everything that must differ between white and dark is in the templates, so that a finished figure changes from
+one to the other with its template. Colours of traces are chosen to be seen on both.
+"""
 
 import plotly.graph_objects as go
 import plotly.io as pio
 
-# Okabe and Ito (2008), told apart by people with any of the common colour vision deficiencies. Yellow,
-# too faint on white for small markers, comes last.
+# Okabe and Ito (2008), told apart by people with any of the common colour vision deficiencies; without their
+# black and yellow, of which one is lost on dark and the other on white.
 BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-ORANGE, SKY, BLACK, YELLOW = "#E69F00", "#56B4E9", "#000000", "#F0E442"
-PALETTE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK, YELLOW)
-GREY = "#767676"
-DARK = "#333333"
-FAINT = "#A9B4BF"
-REGION = "rgba(0, 114, 178, 0.07)"
+ORANGE, SKY = "#E69F00", "#56B4E9"
+PALETTE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
+GREY = "#808080"
+FAINT = "rgba(128, 128, 128, 0.45)"
+REGION = "rgba(0, 114, 178, 0.09)"
+BAND = "rgba(128, 128, 128, 0.18)"
 
-# Cividis: its lightness grows evenly, so that it can be read in grey and with any colour vision.
-SEQUENTIAL = "cividis"
-
-# One symbol fewer than there are colours: cycling through both repeats a pair only after 56 categories.
+# Symbols and dashes are one more than the colours: cycling through both repeats a pair only after 42.
 SYMBOLS = ("circle", "diamond-open", "square", "x-thin-open", "triangle-up", "circle-open", "star")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "10px,3px,2px,3px,2px,3px")
+
+# Viridis without its ends, whose dark is lost on dark and whose yellow is lost on white. Its lightness grows
+# evenly, so that it can be read in grey and with any colour vision (Smith and van der Walt 2015). The other
+# two, of the same lightness, are for a second and third condition: blue to sand, and purple to orange.
+SEQUENTIAL = ("#3E4A89", "#31688E", "#26828E", "#1F9E89", "#35B779", "#6DCD59")
+SCALES = (
+    SEQUENTIAL,
+    ("#34509B", "#5A6E9E", "#7B8A99", "#9BA489", "#BDBC75"),
+    ("#7A2182", "#982D80", "#B73779", "#D3436E", "#EB5760", "#F8765C"),
+)
 
 WEBGL_ABOVE = 50_000
 """Number of points above which two-dimensional figures draw with WebGL."""
 
-TEMPLATE_NAME = "fpanalysis"
-
-_COLORBAR = {"thickness": 14, "outlinewidth": 0, "exponentformat": "power"}
+LIGHT, DARK = "fpanalysis", "fpanalysis_dark"
 
 
-def _template() -> go.layout.Template:
+def _template(
+    text: str, soft: str, ground: str, grid: str, zero: str, line: str, note: str
+) -> go.layout.Template:
     axis = {
-        "gridcolor": "#E6E6E6",
-        "zerolinecolor": "#9A9A9A",
+        "gridcolor": grid,
+        "zerolinecolor": zero,
         "zerolinewidth": 1,
-        "linecolor": "#5A5A5A",
+        "linecolor": line,
         "showline": True,
         "ticks": "outside",
-        "tickcolor": "#5A5A5A",
+        "tickcolor": line,
         "exponentformat": "power",
         "automargin": True,
         "title": {"standoff": 8},
     }
     scene_axis = {
-        "gridcolor": "#D5D5D5",
+        "gridcolor": grid,
         "zeroline": False,
-        "linecolor": "#5A5A5A",
+        "linecolor": line,
         "showbackground": False,
         "nticks": 6,
         "title": {"font": {"size": 11}},
         "tickfont": {"size": 10},
     }
     layout = go.Layout(
-        font={"family": "system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif", "size": 13, "color": "#222222"},
+        font={"family": "system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif", "size": 13, "color": text},
         colorway=list(PALETTE),
-        colorscale={"sequential": SEQUENTIAL},
-        paper_bgcolor="white",
-        plot_bgcolor="white",
+        colorscale={"sequential": colorscale(SEQUENTIAL)},
+        paper_bgcolor=ground,
+        plot_bgcolor=ground,
         title={
             "x": 0,
             "xref": "paper",
@@ -66,7 +78,7 @@ def _template() -> go.layout.Template:
             "pad": {"t": 30, "b": 8},
             "automargin": True,
             "font": {"size": 16},
-            "subtitle": {"font": {"size": 12, "color": GREY}},
+            "subtitle": {"font": {"size": 12, "color": soft}},
         },
         # Below the data and across: beside it, a legend would take half of a narrow figure.
         legend={
@@ -83,18 +95,43 @@ def _template() -> go.layout.Template:
         xaxis=axis,
         yaxis=axis,
         scene={"xaxis": scene_axis, "yaxis": scene_axis, "zaxis": scene_axis},
-        coloraxis={"colorscale": SEQUENTIAL, "colorbar": _COLORBAR},
+        coloraxis={
+            "colorscale": colorscale(SEQUENTIAL),
+            "colorbar": {"thickness": 14, "outlinewidth": 0, "exponentformat": "power"},
+        },
+        annotationdefaults={"font": {"color": text}, "bgcolor": note, "borderpad": 6, "showarrow": False},
     )
     return go.layout.Template(layout=layout)
 
 
-TEMPLATE = _template()
-pio.templates[TEMPLATE_NAME] = TEMPLATE
+def colorscale(colors: tuple[str, ...]) -> list[list]:
+    """Return colours, evenly spaced, as plotly's colour scale."""
+    return [[i / (len(colors) - 1), color] for i, color in enumerate(colors)]
+
+
+pio.templates[LIGHT] = _template(
+    text="#222222",
+    soft="#666666",
+    ground="white",
+    grid="#E6E6E6",
+    zero="#9A9A9A",
+    line="#5A5A5A",
+    note="rgba(255, 255, 255, 0.85)",
+)
+pio.templates[DARK] = _template(
+    text="#E2E2E2",
+    soft="#A6A6A6",
+    ground="#14181E",
+    grid="#2C333B",
+    zero="#6A727B",
+    line="#9098A1",
+    note="rgba(20, 24, 30, 0.85)",
+)
 
 
 def new_figure(title: str, notes: list[str]) -> go.Figure:
     """Return an empty figure with this title and, under it, the notes."""
-    figure = go.Figure(layout={"template": TEMPLATE})
+    figure = go.Figure(layout={"template": LIGHT})
     figure.update_layout(title_text=title, legend_itemsizing="constant")
     if notes:
         figure.update_layout(title_subtitle_text="<br>".join(notes))
@@ -103,14 +140,12 @@ def new_figure(title: str, notes: list[str]) -> go.Figure:
 
 def say(figure: go.Figure, text: str, y: float = 0.5) -> None:
     """Write `text` over a figure that has nothing to show there, at a fraction `y` of its height."""
-    figure.add_annotation(
-        text=text,
-        x=0.5,
-        y=y,
-        xref="paper",
-        yref="paper",
-        showarrow=False,
-        font={"size": 15},
-        bgcolor="rgba(255, 255, 255, 0.85)",
-        borderpad=6,
-    )
+    figure.add_annotation(text=text, x=0.5, y=y, xref="paper", yref="paper", font_size=15)
+
+
+def blank(title: str, text: str) -> go.Figure:
+    """Return a figure without data that says in words why there are none."""
+    figure = new_figure(title, [])
+    figure.update_layout(xaxis_visible=False, yaxis_visible=False)
+    say(figure, text)
+    return figure
