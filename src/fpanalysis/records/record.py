@@ -132,7 +132,7 @@ class Query:
         """
         if self.kind == content.MODEL:
             with self._store.reading() as connection:
-                texts = [row["params"] for row in rows.stored(connection, self.ids(connection))]
+                texts = rows.param_texts(connection, self.ids(connection))
             found = tables_out.varying([values.flat(values.load(text)) for text in texts])
             return tables_out.as_frame(tables_out.counted(found), ("parameter", "value", "count"))
         table = []

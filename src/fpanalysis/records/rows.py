@@ -84,6 +84,14 @@ def stored(connection: sa.Connection, numbers: Iterable[int] | None = None) -> I
         yield from _stored(connection, records.c.id.in_(numbers[first : first + BATCH]))
 
 
+def param_texts(connection: sa.Connection, numbers: Iterable[int]) -> list[str]:
+    """Return the parameters of records as the texts that they are kept as, and nothing else of them."""
+    numbers = sorted(numbers)
+    parts = [numbers[first : first + BATCH] for first in range(0, len(numbers), BATCH)]
+    which = sa.select(records.c.params)
+    return [text for part in parts for text in connection.scalars(which.where(records.c.id.in_(part)))]
+
+
 def _stored(connection: sa.Connection, which: Any) -> Iterator[dict[str, Any]]:
     chosen = sa.select(records.c.id).where(which)
     parents: dict[int, list[str]] = {}

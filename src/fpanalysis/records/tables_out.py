@@ -10,6 +10,7 @@ from fpanalysis.records import values
 from fpanalysis.records.entry import Entry
 
 Params = dict[str, Any]
+_ABSENT = object()
 # What differs wherever parameters or contents do.
 _FOLLOWS = {"hash", "recipe_hash", "file", "file_sha256"}
 
@@ -44,11 +45,22 @@ def varying(rows: Sequence[Params]) -> dict[str, dict[str, int]]:
     """
     found = {}
     for name in _names(rows):
-        counts = Counter(_key(row[name]) if name in row else "" for row in rows)
+        column = [row.get(name, _ABSENT) for row in rows]
+        if _is_constant(column):
+            continue
+        counts = Counter("" if value is _ABSENT else _key(value) for value in column)
         if len(counts) > 1:
             texts = {key if isinstance(key, str) else values.text(key[1]): n for key, n in counts.items()}
             found[name] = dict(sorted(texts.items(), key=lambda item: order(item[0])))
     return found
+
+
+def _is_constant(column: list[Any]) -> bool:
+    """Return whether all values are certainly the same, as those of most parameters are."""
+    first = column[0]
+    if isinstance(first, list | dict):  # within which True would equal 1
+        return len(set(map(repr, column))) == 1
+    return column.count(first) == len(column) and len(set(map(type, column))) == 1
 
 
 def _key(value: Any) -> str | tuple[type, Any]:
