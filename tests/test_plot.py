@@ -4,10 +4,9 @@ import numpy as np
 import plotly.graph_objects as go
 import plotly.io as pio
 import pytest
-import xarray as xr
 from plot_data import build, fixed, fixed_points, lines_of, markers, names, spectrum, walks
 
-from fpanalysis.plot._pca import principal_components
+from fpanalysis.projection import principal_components
 
 
 @pytest.mark.parametrize("conditions", [{}, None, {"replicate": ["a", "b"]}])
@@ -29,29 +28,6 @@ def test_plotlys_default_template_stays():
     assert "fpanalysis" in pio.templates
 
 
-def test_spectrum_hover_is_what_the_dataset_says():
-    ds = build()
-    figure = spectrum(ds)
-    rng = np.random.default_rng(5)
-    for _ in range(20):
-        trace = markers(figure)[rng.integers(len(markers(figure)))]
-        i = rng.integers(len(trace.x))
-        text = trace.hovertext[i]
-        said = lines_of(text)
-        kind, number = said["first"].removeprefix("<b>").removesuffix("</b>").rsplit(" ", 1)
-        mode = next(int(name.split()[1].rstrip(":")) for name in said if name.startswith("mode "))
-        point = ds.sel(
-            context=float(said["context"]), goal=int(said["goal"]), fixed_point=int(number), mode=mode
-        )
-        assert kind == ("fixed point" if point.kind == 1 else "slow point")
-        assert complex(trace.x[i], trace.y[i]) == point.eigenvalue.item()
-        assert said["goal_x"] == f"{point.goal_x.item():.6g} m"
-        assert said["time_constant"] == f"{point.time_constant.item():.4g} s"
-        assert said["frequency"] == f"{point.frequency.item():.4g} Hz"
-        assert f"λ = {point.eigenvalue.item().real:.4g}" in text
-        assert "is_stable" not in text
-
-
 def test_fixed_point_hover_is_what_the_dataset_says():
     ds = build()
     figure = fixed_points(ds)
@@ -70,20 +46,12 @@ def test_fixed_point_hover_is_what_the_dataset_says():
     assert len(seen) == int((ds.kind > 0).sum())
 
 
-def test_long_form_has_its_conditions_in_the_hover_text():
-    ds = build().stack(point=("context", "goal", "fixed_point")).reset_index("point")
-    ds = ds.drop_vars("fixed_point").rename(point="fixed_point")
-    ds = ds.isel(fixed_point=np.flatnonzero(ds.kind > 0))
-    text = markers(spectrum(ds))[0].hovertext[0]
-    assert {"context", "goal", "goal_x"} <= lines_of(text).keys()
-
-
 def test_legends_count_the_points():
     ds = build(n_state=12, n_points=90)
     is_fixed = ds.kind == 1
     stable = int((is_fixed & ds.is_stable).sum())
     assert 0 < stable < fixed(ds)
-    assert names(spectrum(ds)) == [
+    assert [trace.name for trace in markers(spectrum(ds))] == [
         f"stable fixed points ({stable})",
         f"unstable fixed points ({fixed(ds) - stable})",
         f"slow points ({int((ds.kind == 2).sum())})",
@@ -106,95 +74,8 @@ def test_no_two_kinds_share_a_symbol_or_a_colour(draw):
 def test_neutral_points_are_neither_stable_nor_unstable():
     ds = build(conditions={}, n_points=3, n_slow=0)
     ds["is_stable"][:], ds["n_unstable"][:] = False, 0
-    assert names(spectrum(ds)) == ["neutral fixed points (3)"]
+    assert markers(spectrum(ds))[0].name == "neutral fixed points (3)"
     assert names(fixed_points(ds))[-1] == "neutral, no unstable mode (3)"
-
-
-@pytest.mark.parametrize(
-    ("domain", "shape", "title"),
-    [("discrete", "circle", "Re λ (dimensionless)"), ("continuous", "rect", "Re λ (1/s)")],
-)
-def test_the_boundary_of_stability(domain, shape, title):
-    figure = spectrum(build(domain=domain))
-    (boundary,) = figure.layout.shapes
-    assert (boundary.type, boundary.layer, boundary.x1) == (shape, "below", 1 if shape == "circle" else 0)
-    assert figure.layout.xaxis.title.text == title
-    assert figure.layout.yaxis.scaleanchor == "x"
-
-
-def test_no_boundary_is_guessed():
-    ds = build()
-    del ds.attrs["time_domain"]
-    figure = spectrum(ds)
-    assert not figure.layout.shapes
-    assert "time_domain" in figure.layout.title.subtitle.text
-
-
-@pytest.mark.parametrize("domain", ["discrete", "continuous"])
-def test_all_eigenvalues_lie_within_the_axes(domain):
-    ds = build(domain=domain)
-    figure = spectrum(ds)
-    values = ds.eigenvalue.values[np.isfinite(ds.eigenvalue.values)]
-    for axis, part in ((figure.layout.xaxis, values.real), (figure.layout.yaxis, values.imag)):
-        assert axis.range[0] < part.min()
-        assert part.max() < axis.range[1]
-
-
-def test_color_by_condition_has_a_symbol_and_a_colour_each():
-    ds = build()
-    figure = spectrum(ds, color="context")
-    assert names(figure) == ["-1.0", "0.0", "1.0"]
-    assert len({trace.marker.symbol for trace in figure.data}) == 3
-    assert len({trace.marker.color for trace in figure.data}) == 3
-    assert figure.layout.legend.title.text == "context"
-    for trace in figure.data:
-        assert all(lines_of(text)["context"] == trace.name for text in trace.hovertext)
-
-
-def test_color_by_names_and_flags():
-    ds = build(conditions={"replicate": ["fast <1>", "slow"]})
-    assert names(spectrum(ds, color="replicate")) == ["fast &lt;1&gt;", "slow"]
-    assert names(spectrum(ds, color="kind")) == ["fixed", "slow"]
-    assert set(names(spectrum(ds, color="is_stable"))) == {"False", "True"}
-
-
-@pytest.mark.parametrize("color", ["residual", "time_constant", "n_hits", "fixed_point"])
-def test_color_by_many_numbers_is_a_scale(color):
-    ds = build()
-    figure = spectrum(ds, color=color)
-    low, high = figure.layout.coloraxis.cmin, figure.layout.coloraxis.cmax
-    assert low < high
-    assert figure.layout.coloraxis.colorbar.title.text.startswith(color)
-    assert all(np.all((trace.marker.color >= low) & (trace.marker.color <= high)) for trace in figure.data)
-    if color in ("residual", "n_hits"):
-        assert color in lines_of(figure.data[0].hovertext[0])
-
-
-def test_color_with_missing_and_infinite_values():
-    ds = build(conditions={})
-    ds["few"] = ("fixed_point", [1.0, 1.0, 2.0, np.nan, np.inf, 2.0, 2.0, 1.0, 1.0])
-    assert names(spectrum(ds, color="few")) == ["1.0", "2.0", "no value", "infinite"]
-    ds["none"] = ("fixed_point", np.full(9, np.nan))
-    assert names(spectrum(ds, color="none")) == ["no value"]
-
-
-@pytest.mark.parametrize(
-    ("color", "message"),
-    [
-        ("contxt", "did you mean 'context'"),
-        ("y", "along 'output'"),
-        ("eigenvalue", "is complex"),
-        ("zzzzzz", "it has 'context'"),
-    ],
-)
-def test_color_that_cannot_be_is_explained(color, message):
-    with pytest.raises(ValueError, match=f"color: .*{message}"):
-        spectrum(build(), color=color)
-
-
-def test_missing_spectra_are_explained():
-    with pytest.raises(ValueError, match="spectra='values'.*eigendecompose"):
-        spectrum(build().drop_vars("eigenvalue"))
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -223,17 +104,12 @@ def test_nothing_found_is_said(color, empty):
 def test_one_point_and_one_mode():
     ds = build(conditions={})
     one = ds.isel(fixed_point=2)
-    assert [len(trace.x) for trace in spectrum(one).data] == [6]
+    assert [len(trace.x) for trace in markers(spectrum(one))] == [6]
     assert "point 2" in spectrum(one).data[0].hovertext[0]
-    assert [len(trace.x) for trace in spectrum(one.isel(mode=3)).data] == [1]
+    assert [len(trace.x) for trace in markers(spectrum(one.isel(mode=3)))] == [1]
     assert "mode 3:" in spectrum(one.isel(mode=3)).data[0].hovertext[0]
     assert [len(trace.x) for trace in markers(fixed_points(one))] == [1]
     assert "PC 1" in fixed_points(one).layout.scene.xaxis.title.text
-
-
-def test_one_condition_selected_keeps_its_label():
-    ds = build().sel(context=1.0)
-    assert lines_of(spectrum(ds).data[0].hovertext[0])["context"] == "1.0"
 
 
 def test_identical_points_get_axes_with_an_extent():
@@ -262,7 +138,7 @@ def test_rows_that_are_not_finite_are_counted():
     assert sum(len(trace.x) for trace in markers(figure)) == 8
     assert "1 more" in figure.layout.title.subtitle.text
     figure = spectrum(ds)
-    assert sum(len(trace.x) for trace in figure.data) == 8 * 6
+    assert sum(len(trace.x) for trace in markers(figure)) == 8 * 6
     assert "6 of 54 eigenvalues" in figure.layout.title.subtitle.text
     ds["eigenvalue"][:] = np.nan
     assert "no eigenvalue is finite" in spectrum(ds).layout.annotations[0].text
@@ -280,16 +156,6 @@ def test_unknown_stability_is_one_neutral_kind():
     assert markers(fixed_points(ds))[0].name == f"stability not known ({fixed(ds)})"
     assert "n_unstable = not known" in markers(fixed_points(ds))[0].hovertext[0]
     assert spectrum(ds).data[0].name == f"fixed points, stability not known ({fixed(ds)})"
-
-
-def test_five_hundred_modes_draw_with_webgl():
-    value = np.random.default_rng(0).normal(size=(120, 500, 2)) @ [0.5, 0.5j]
-    ds = xr.Dataset({"eigenvalue": (("fixed_point", "mode"), value)}, attrs={"time_domain": "discrete"})
-    figure = spectrum(ds)
-    assert {trace.type for trace in figure.data} == {"scattergl"}
-    assert sum(len(trace.x) for trace in figure.data) == 60_000
-    few = spectrum(ds.isel(fixed_point=[0, 1]))
-    assert {trace.type for trace in few.data} == {"scatter"}
 
 
 def test_unstable_directions_lie_along_the_eigenvectors():
@@ -329,7 +195,7 @@ def test_too_many_trajectories_are_thinned_and_the_legend_says_so():
     [
         (lambda walk: walk.isel(time=0), "dims 'time' and 'state'"),
         (lambda walk: walk.isel(state=slice(3)), "has 3 entries"),
-        (lambda walk: walk.isel(state=slice(None, None, -1)), "entry 0 of their state is 'hidden"),
+        (lambda walk: walk.isel(state=slice(None, None, -1)), "entry 0 of its state is 'hidden"),
         (lambda walk: walk.rename(x="z"), "no variable 'x'"),
     ],
 )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import xarray as xr
-from plot_data import build, spectrum
+from plot_data import build, markers, spectrum
 
 from fpanalysis.plot import _styles, assign_colors
 from fpanalysis.plot._curves import checked_most, curves_of, thinned
@@ -17,7 +17,7 @@ def nothing_assigned(monkeypatch):
 
 
 def colors(ds, name):
-    return {trace.name: trace.marker.color for trace in spectrum(ds, color=name).data}
+    return {trace.name: trace.marker.color for trace in markers(spectrum(ds, color=name))}
 
 
 def test_an_assigned_value_keeps_its_colour_in_a_figure_of_fewer():

@@ -10,6 +10,7 @@ from fpanalysis.control.controller import Controller
 from fpanalysis.control.ensemble import Ensemble
 from fpanalysis.control.network import Network
 from fpanalysis.find import find_fixed_points
+from fpanalysis.flow_field import flow_field
 from fpanalysis.follow import follow
 from fpanalysis.goal import Goal, grid
 from fpanalysis.io import open_dataset, save
@@ -20,6 +21,7 @@ from fpanalysis.simulation import simulate
 from fpanalysis.summarize import summarize
 from fpanalysis.training import losses
 from fpanalysis.vector_field import VectorField, vector_field
+from fpanalysis.weights import weights
 
 if TYPE_CHECKING:
     from fpanalysis import plot, records
@@ -37,6 +39,7 @@ __all__ = [
     "eigendecompose",
     "fields",
     "find_fixed_points",
+    "flow_field",
     "follow",
     "grid",
     "linearize",
@@ -60,6 +63,7 @@ __all__ = [
     "to_long",
     "train",
     "vector_field",
+    "weights",
 ]
 
 

@@ -70,6 +70,17 @@ def make_conditions(names: tuple[str, ...], goal: Any, inputs: Any) -> Condition
     if goal is not None and inputs is not None:
         raise TypeError("goal, inputs: expected one of the two, got both; they are two ways to say the input")
     argument, value = ("goal", goal) if goal is not None else ("inputs", inputs)
+    return conditions_from(names, value, argument)
+
+
+def conditions_from(names: tuple[str, ...], value: Any, argument: str) -> Conditions:
+    """Return the conditions that `value` says; see `make_conditions`.
+
+    Args:
+        names: the model's input names.
+        value: the inputs.
+        argument: what they are called in a message.
+    """
     if value is None:
         array = xr.DataArray(np.zeros(len(names)), dims="input")
     elif isinstance(value, xr.DataArray):

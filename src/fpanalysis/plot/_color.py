@@ -1,87 +1,116 @@
 """What `color=` means: a coordinate or variable becomes groups with symbols, or a colour scale."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fpanalysis._messages import listed, nearest
 from fpanalysis.plot._points import Points, is_slow, label_names, stability
-from fpanalysis.plot._styles import distinct, limits_of, styles
+from fpanalysis.plot._styles import distinct, limits_of, scale_of, styles
 from fpanalysis.plot._text import escaped, said, unit_of
-from fpanalysis.plot._theme import BLUE, GREEN, GREY, SYMBOLS, VERMILION
+from fpanalysis.plot._theme import BLUE, GREEN, GREY, PALETTE, SYMBOLS, VERMILION, colorscale
 
 _MOST_NUMBERS = len(SYMBOLS)
+# Names beyond these would repeat colour and symbol of others.
+_MOST_NAMES = len(PALETTE) * len(SYMBOLS)
+_SAMPLE = 1_000_000
 
 
-@dataclass(frozen=True)
-class Group:
-    """Entries that are drawn alike: a legend item, or one symbol on a colour scale.
-
-    `mask` is a boolean array `(point, mode)`; `values`, of the same shape, are coloured by the scale.
-    """
+class Group(NamedTuple):
+    """Entries that are drawn alike: a legend item, or one symbol on a colour scale."""
 
     name: str
-    mask: np.ndarray
     symbol: str
     color: str = GREY
-    values: np.ndarray | None = None
+    dash: str = "solid"
+    on_scale: bool = False
 
 
 @dataclass(frozen=True)
 class Coloring:
-    """The groups of a figure, the title of its legend or scale, and hover lines `(point, mode)`."""
+    """The groups of a figure, and which entry belongs to which.
+
+    Arrays have one row per point and one column per mode, or a single row or column where all are alike.
+
+    Attributes:
+        groups: what is drawn alike.
+        code: the number of each entry's group.
+        title: of the legend or scale.
+        values: what a colour scale shows; None without a scale.
+        axis: plotly's `coloraxis`; empty without a scale.
+        notes: what has to be said of the colours.
+        shown: name, values and attributes of what is coloured by, where no label of the points says it.
+    """
 
     groups: list[Group]
+    code: np.ndarray
     title: str = ""
-    scale: tuple[float, float] | None = None
-    lines: np.ndarray | None = field(default=None)
+    values: np.ndarray | None = None
+    axis: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    shown: tuple[str, np.ndarray, Mapping[Any, Any]] | None = None
+
+    def lines(self, shape: tuple[int, int], point: np.ndarray, mode: np.ndarray) -> list[list[str]]:
+        """Return the hover line of some entries of `shape`, in a list; an empty list where there is none."""
+        if self.shown is None:
+            return []
+        name, values, attrs = self.shown
+        texts = said(np.broadcast_to(values, shape)[point, mode], attrs)
+        start = f"{escaped(name)} = "
+        return [[start + text for text in texts]]
 
 
-def by_stability(points: Points, n_modes: int) -> Coloring:
+def by_stability(points: Points) -> Coloring:
     """Return the default groups: stable, neutral and unstable fixed points, and slow points."""
     slow = is_slow(points)
     found = stability(points)
     neutral = ~found.stable & (found.n_unstable == 0)
     unstable = found.known & ~found.stable & ~neutral
     kinds = [
-        ("stable fixed points", ~slow & found.stable, "circle", BLUE),
-        ("neutral fixed points", ~slow & neutral, "square-open", GREEN),
-        ("unstable fixed points", ~slow & unstable, "diamond-open", VERMILION),
-        ("fixed points, stability not known", ~slow & ~found.known, "circle-open", GREY),
-        ("slow points", slow, "triangle-up", GREY),
+        (~slow & found.stable, Group("stable fixed points", "circle", BLUE, "solid")),
+        (~slow & neutral, Group("neutral fixed points", "square-open", GREEN, "dashdot")),
+        (~slow & unstable, Group("unstable fixed points", "diamond-open", VERMILION, "dash")),
+        (~slow & ~found.known, Group("fixed points, stability not known", "circle-open", GREY, "dot")),
+        (slow, Group("slow points", "triangle-up", GREY, "longdash")),
     ]
-    groups = [
-        Group(f"{name} ({mask.sum():,})", np.repeat(mask[:, None], n_modes, axis=1), symbol, color)
-        for name, mask, symbol, color in kinds
-        if mask.any()
-    ]
-    return Coloring(groups)
+    kinds = [(mask, group) for mask, group in kinds if mask.any()]
+    groups = [group._replace(name=f"{group.name} ({mask.sum():,})") for mask, group in kinds]
+    code = np.zeros((len(points), 1), dtype=np.int16)
+    for number, (mask, _) in enumerate(kinds):
+        code[mask] = number
+    return Coloring(groups, code)
 
 
-def by_name(points: Points, name: str, n_modes: int) -> Coloring:
+def by_name(points: Points, name: str) -> Coloring:
     """Return the groups, or the scale, of a coordinate or variable of the dataset."""
-    values = _values(points, name, n_modes)
+    values = _values(points, name)
     attrs = dict(points.ds[name].attrs)
     flagged = "flag_meanings" in attrs
     unit = unit_of(attrs)
     title = escaped(name) + (f" ({unit})" if unit else "")
-    hover = said(values, attrs)
     shown_already = name in (*label_names(points), "time_constant", "frequency")
-    lines = (
-        None if shown_already else np.char.add(f"<br>{escaped(name)} = ", hover.astype(str)).astype(object)
-    )
-    if values.dtype.kind in "iuf" and not flagged:
-        finite = distinct(values[np.isfinite(values)])
-        if len(finite) > _MOST_NUMBERS:
-            scale, clipped = _range(name, finite, values)
-            title += "<br>middle 96 %" if clipped else ""
-            return Coloring(_on_scale(points, np.clip(values, *scale)), title, scale, lines)
-        return Coloring([*_each(name, values, finite, {}), *_without_value(values)], title, lines=lines)
-    named = _each(name, values, distinct(values.ravel()), attrs if flagged else {})
-    return Coloring(named, title, lines=lines)
+    shown = None if shown_already else (name, values, attrs)
+    numbers = values.dtype.kind in "iuf" and not flagged
+    if numbers and _are_many(values):
+        return _on_scale(points, name, values, title, shown)
+    known = distinct(values[np.isfinite(values)] if numbers else values.ravel())
+    n_others, known = max(0, len(known) - _MOST_NAMES), known[:_MOST_NAMES]
+    texts = said(_objects(known), attrs if flagged else {})
+    looks = styles(name, known)
+    groups = [
+        Group(text, look.symbol, look.color, look.dash) for text, look in zip(texts, looks, strict=True)
+    ]
+    if n_others:
+        groups.append(Group(f"{n_others:,} others", "circle-open"))
+    code = np.full(values.shape, len(known), dtype=np.int16)
+    for number, value in enumerate(known):
+        code[values == value] = number
+    return Coloring(*_with_the_rest(groups, code, values), title=title, shown=shown)
 
 
-def _values(points: Points, name: str, n_modes: int) -> np.ndarray:
+def _values(points: Points, name: str) -> np.ndarray:
     """Return the named variable as `(point, mode)`, or raise with what could have been meant."""
     ds = points.ds
     usable = sorted(str(key) for key in ds.variables if points.fits(str(key), "mode"))
@@ -102,45 +131,76 @@ def _values(points: Points, name: str, n_modes: int) -> np.ndarray:
             f"color: {name!r} is complex, which no scale can order; choose its modulus or angle first, "
             f"as in ds.assign_coords(modulus=abs(ds[{name!r}])) and color='modulus'"
         )
+    if ds[name].dims == ("mode",):
+        return ds[name].values[None, :]
     if "mode" in ds[name].dims:
         return points.values(name, "mode")
-    return np.repeat(points.values(name)[:, None], n_modes, axis=1)
+    return points.values(name)[:, None]
 
 
-def _each(name: str, values: np.ndarray, known: list, attrs: dict) -> list[Group]:
-    """Return one group per distinct value."""
-    texts = said(np.array(known, dtype=object), attrs)
-    return [
-        Group(text, values == value, look.symbol, look.color)
-        for value, text, look in zip(known, texts, styles(name, known), strict=True)
-    ]
+def _are_many(values: np.ndarray) -> bool:
+    """Say whether there are more distinct numbers than can have a symbol each."""
+    finite = np.isfinite(values)
+    # Most often a part says so already, and sorting all of them would take long.
+    if np.unique(_some(values, finite)).size > _MOST_NUMBERS:
+        return True
+    return values.size > _SAMPLE and np.unique(values[finite]).size > _MOST_NUMBERS
 
 
-def _on_scale(points: Points, values: np.ndarray) -> list[Group]:
+def _some(values: np.ndarray, finite: np.ndarray) -> np.ndarray:
+    """Return the finite ones, or evenly spaced ones of very many."""
+    step = max(1, values.size // _SAMPLE)
+    return values.reshape(-1)[::step][finite.reshape(-1)[::step]]
+
+
+def _on_scale(points: Points, name: str, values: np.ndarray, title: str, shown: Any) -> Coloring:
     """Return the groups by stability, their entries coloured by the values."""
-    groups = []
-    for group in by_stability(points, values.shape[1]).groups:
-        mask = group.mask & ~np.isnan(values)
-        if mask.any():
-            groups.append(Group(group.name, mask, group.symbol, group.color, values))
-    return [*groups, *_without_value(values, infinite=False)]
+    kinds = by_stability(points)
+    (low, high), clipped = _range(name, values)
+    notes = ["colours span the middle 96 % of the values"] if clipped else []
+    axis = {
+        "cmin": low,
+        "cmax": high,
+        "colorscale": colorscale(scale_of(name)),
+        "colorbar_title": {"text": title, "side": "right"},
+    }
+    code = np.broadcast_to(kinds.code, np.broadcast_shapes(kinds.code.shape, values.shape))
+    on_scale = [group._replace(on_scale=True) for group in kinds.groups]
+    groups, code = _with_the_rest(on_scale, code, values, infinite=False)
+    return Coloring(groups, code, title, values, axis, notes, shown)
 
 
-def _without_value(values: np.ndarray, infinite: bool = True) -> list[Group]:
-    """Return a group for what has no value to be coloured by (and for what is infinite)."""
+def _with_the_rest(
+    groups: list[Group], code: np.ndarray, values: np.ndarray, infinite: bool = True
+) -> tuple[list[Group], np.ndarray]:
+    """Add a group for what has no value to be coloured by (and for what is infinite)."""
     if values.dtype.kind != "f":
-        return []
-    missing = Group("no value", np.isnan(values), "x-thin-open", GREY)
-    infinities = Group("infinite", np.isinf(values), "star", GREY)
-    return [group for group in ((missing, infinities) if infinite else (missing,)) if group.mask.any()]
+        return groups, code
+    groups = list(groups)
+    rest = [(np.isnan(values), Group("no value", "x-thin-open", dash="dot"))]
+    if infinite:
+        rest.append((np.isinf(values), Group("infinite", "star", dash="dashdot")))
+    for mask, group in rest:
+        if mask.any():
+            code = np.where(mask, np.int16(len(groups)), code)
+            groups.append(group)
+    return groups, code
 
 
-def _range(name: str, finite: list, values: np.ndarray) -> tuple[tuple[float, float], bool]:
+def _range(name: str, values: np.ndarray) -> tuple[tuple[float, float], bool]:
     """Return the range of a colour scale, and whether it leaves out extremes that would take it all."""
     assigned = limits_of(name)
     if assigned is not None:
         return assigned, False
-    full = float(finite[0]), float(finite[-1])
-    low, high = np.quantile(values[np.isfinite(values)], [0.02, 0.98])
+    finite = np.isfinite(values)
+    everything = values[finite]
+    full = float(everything.min()), float(everything.max())
+    low, high = np.quantile(_some(values, finite), [0.02, 0.98])
     clipped = bool(full[1] - full[0] > 10 * (high - low) > 0)
     return ((float(low), float(high)) if clipped else full), clipped
+
+
+def _objects(values: list) -> np.ndarray:
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array

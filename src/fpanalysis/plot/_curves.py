@@ -10,10 +10,12 @@ import xarray as xr
 from fpanalysis._messages import listed, nearest
 from fpanalysis.plot._styles import Style, distinct, is_ordered, styles
 from fpanalysis.plot._text import escaped, label, said, unit_of
-from fpanalysis.plot._theme import BLUE
+from fpanalysis.plot._theme import BLUE, DASHES, GREY, PALETTE
 
 # More groups than this cannot be told apart; numbers are then put into this many ranges.
 _MOST_GROUPS, _RANGES = 12, 7
+# Names beyond these would repeat colour and dash of others.
+_MOST_NAMES = len(PALETTE) * len(DASHES)
 SEED = 0
 """Seed of the choice of curves that are shown of many."""
 
@@ -51,7 +53,10 @@ class Curves:
 
     def values(self, name: str, *rest: str) -> np.ndarray:
         """Return a variable as `(curve, *rest)`, without a copy where all curves have values of their own."""
-        variable = self.ds[name].variable
+        return self.array(self.ds[name].variable, *rest)
+
+    def array(self, variable: xr.Variable, *rest: str) -> np.ndarray:
+        """Return a variable that need not be in the dataset, as `values` does."""
         sizes = {dim: self.ds.sizes[dim] for dim in (*self.dims, *rest)}
         whole = variable.set_dims(sizes).transpose(*sizes).values
         return whole.reshape(len(self), *whole.shape[len(self.dims) :])
@@ -60,13 +65,16 @@ class Curves:
         """Return the value of a coordinate or variable for each curve."""
         return self.values(name)
 
-    def texts(self, index: np.ndarray) -> list[str]:
-        """Return the hover text of some curves: every label, under its name in the dataset."""
+    def texts(self, index: np.ndarray, color: str | None = None) -> list[str]:
+        """Return the hover text of some curves: every label, and `color`, under its name in the dataset."""
         lines = []
-        for dim, place in zip(self.dims, np.unravel_index(index, self.shape), strict=True):
+        # Without dims there is a single curve, which numpy has no place for.
+        places = np.unravel_index(index, self.shape) if self.dims else ()
+        for dim, place in zip(self.dims, places, strict=True):
             if dim not in self.ds.coords:
                 lines.append([f"{escaped(dim)} = {i}" for i in place])
-        for name in self.label_names:
+        more = [] if color is None or color in self.label_names else [color]
+        for name in [*self.label_names, *more]:
             attrs = self.ds[name].attrs
             lines.append([f"{escaped(name)} = {text}" for text in said(self.label(name)[index], attrs)])
         return ["<br>".join(parts) for parts in zip(*lines, strict=True)] if lines else [""] * len(index)
@@ -79,17 +87,19 @@ class Curves:
         values, attrs = self.label(self.checked(color)), self.ds[color].attrs
         known = distinct(values)
         if is_ordered(known) and len(known) > _MOST_GROUPS:
-            return _ranges(color, values, unit_of(attrs))
+            return [*_ranges(color, values, unit_of(attrs)), *_without_value(values)]
+        named = set(known[_MOST_NAMES:])
+        known = known[:_MOST_NAMES]
         looks = styles(color, known)
         texts = said(_object(known), attrs if "flag_meanings" in attrs else {})
         found = [
             CurveGroup(text, look, np.flatnonzero(values == value))
             for value, look, text in zip(known, looks, texts, strict=True)
         ]
-        missing = np.flatnonzero(values != values) if values.dtype.kind == "f" else []
-        if len(missing):
-            found.append(CurveGroup("no value", Style("#808080", "x-thin-open", "dot"), np.asarray(missing)))
-        return found
+        if named:
+            others = np.flatnonzero([value in named for value in values.tolist()])
+            found.append(CurveGroup(f"{len(named):,} others", Style(GREY, "circle-open", "solid"), others))
+        return [*found, *_without_value(values, infinite=False)]
 
     def checked(self, color: str) -> str:
         """Return the name of what curves are coloured by, or raise with what could have been meant."""
@@ -115,8 +125,10 @@ class Curves:
         return escaped(color) + (f" ({unit})" if unit else "")
 
 
-def curves_of(ds: xr.Dataset, name: str, *rest: str) -> Curves:
+def curves_of(ds: xr.Dataset, name: str, *rest: str, argument: str = "ds") -> Curves:
     """Return the curves of a variable: one for each combination of its dims other than `rest`.
+
+    `argument` is what errors name, where it was an argument that named the variable.
 
     Raises:
         TypeError: `ds` is no dataset.
@@ -125,15 +137,16 @@ def curves_of(ds: xr.Dataset, name: str, *rest: str) -> Curves:
     if not isinstance(ds, xr.Dataset):
         raise TypeError(f"ds: expected an xarray.Dataset, got {type(ds).__name__}")
     if name not in ds.variables:
+        whose = "it has" if argument == "ds" else "the dataset has"
         known = sorted(str(key) for key in ds.data_vars if set(rest) <= set(ds[key].dims))
         raise ValueError(
-            f"ds: it has no variable {name!r}{nearest(name, known)}; "
+            f"{argument}: {whose} no variable {name!r}{nearest(name, known)}; "
             f"with the dims {listed(rest)} it has {listed(known) or 'none'}"
         )
     missing = [dim for dim in rest if dim not in ds[name].dims]
     if missing:
         raise ValueError(
-            f"ds: {name!r} lacks the dim {listed(missing)}; it has {tuple(map(str, ds[name].dims))}"
+            f"{argument}: {name!r} lacks the dim {listed(missing)}; it has {tuple(map(str, ds[name].dims))}"
         )
     return Curves(ds, tuple(str(dim) for dim in ds[name].dims if dim not in rest))
 
@@ -151,8 +164,15 @@ def thinned(groups: list[CurveGroup], most: int) -> tuple[list[np.ndarray], str]
     shown, there = sum(map(len, chosen)), sum(len(group.index) for group in groups)
     if shown == there:
         return chosen, ""
+    # In two lines: in one it would be cut off in narrow figures.
     each = f", at most {most:,} a group" if len(groups) > 1 else ""
-    return chosen, f"{shown:,} of {there:,} curves shown{each}, chosen at random (seed {SEED})"
+    return chosen, f"{shown:,} of {there:,} curves shown{each},<br>chosen at random (seed {SEED})"
+
+
+def kept(groups: list[CurveGroup], usable: np.ndarray) -> list[CurveGroup]:
+    """Return the groups without the curves that cannot be drawn; what is then empty is left out."""
+    rest = [group._replace(index=group.index[usable[group.index]]) for group in groups]
+    return [group for group in rest if len(group.index)]
 
 
 def checked_most(max_curves: int) -> int:
@@ -175,6 +195,15 @@ def _ranges(color: str, values: np.ndarray, unit: str) -> list[CurveGroup]:
         name = f"{low} to {high}" + (f" {unit}" if unit else "")
         found.append(CurveGroup(name, looks[sorted(set(middles)).index(middle)], np.sort(part)))
     return found
+
+
+def _without_value(values: np.ndarray, infinite: bool = True) -> list[CurveGroup]:
+    """Return a group for curves without a value (and for those whose value is infinite)."""
+    if values.dtype.kind != "f":
+        return []
+    missing = CurveGroup("no value", Style(GREY, "x-thin-open", "dot"), np.flatnonzero(np.isnan(values)))
+    endless = CurveGroup("infinite", Style(GREY, "star", "dash"), np.flatnonzero(np.isinf(values)))
+    return [group for group in ((missing, endless) if infinite else (missing,)) if len(group.index)]
 
 
 def _object(values: list) -> np.ndarray:

@@ -1,123 +1,108 @@
 """Fixed points among the states, in their first principal components."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
 
-from fpanalysis.plot._pca import Projection, own_axes, principal_components
-from fpanalysis.plot._points import Points, descriptions, is_slow, none_found, points_of, stability
-from fpanalysis.plot._text import escaped, joined, label, number, unit_of
-from fpanalysis.plot._theme import (
-    BLUE,
-    FAINT,
-    GREEN,
-    GREY,
-    ORANGE,
-    PURPLE,
-    SKY,
-    VERMILION,
-    new_figure,
-    say,
-)
-from fpanalysis.plot._trajectories import thinned, trajectory_states, with_gaps
+from fpanalysis.plot._canvas import Canvas
+from fpanalysis.plot._kinds import Kind, hover_texts, kinds_of, thinned
+from fpanalysis.plot._pca import axis_titles, projection_of
+from fpanalysis.plot._points import Points, is_slow, none_found, points_of
+from fpanalysis.plot._text import escaped, unit_of
+from fpanalysis.plot._theme import FAINT, GREY, PURPLE, WEBGL_ABOVE, blank, new_figure, say
+from fpanalysis.plot._trajectories import Paths, paths_of, with_gaps
+from fpanalysis.projection import Projection
 
-_MOST_OUTPUTS = 6
-# Far enough that axis titles stay inside a figure of 500 pixels, and off the diagonal of the axes, along
-# which the points of symmetric systems would hide one another.
-_EYE = {"x": 1.9, "y": 1.2, "z": 0.92}
-_CENTER = {"x": 0, "y": 0, "z": -0.13}
-_HEIGHT = 640
-_UNSTABLE_STYLES = (("diamond", VERMILION), ("square", ORANGE), ("square-open", PURPLE), ("x", SKY))
+# What a browser still turns about in three dimensions.
+_MOST_POINTS, _MOST_SAMPLES = 20_000, 200_000
+_MOST_VECTORS = 6
+# Readout vectors that differ by less, relatively, are one: those of a linear readout.
+_ALIKE = 1e-6
+_READOUT = PURPLE
+# Three-dimensional lines that let the ground through look white on any ground.
+_FAINT_3D = "#A8A8A8"
 
 
-def fixed_points(ds: xr.Dataset, trajectories: xr.Dataset | xr.DataArray | None = None) -> go.Figure:
-    """Draw the fixed points in the first three principal components of the states.
+def fixed_points(
+    ds: xr.Dataset, trajectories: xr.Dataset | xr.DataArray | None = None, *, n_axes: int = 3
+) -> go.Figure:
+    """Draw the fixed points in the first principal components of the states.
 
     Symbols and colours tell stable points from those with one, two, three or more unstable modes, and
     from slow points. Where the dataset holds eigenvectors, a short line through each unstable point shows
-    the real part of each unstable direction. The components are fitted to the points, and to the
-    trajectories where there are any; states of up to three entries are drawn in their own coordinates.
+    the real part of each unstable direction; where it holds `output_jacobian`, an arrow shows in which
+    direction each output grows. Both are shorter the more they lead out of the components that are drawn.
+    The components are fitted to the points, and to the trajectories where there are any; states of no more
+    entries than there are axes are drawn in their own coordinates.
 
     Args:
-        ds: what `find_fixed_points` returned, with the variable `x` and any condition dims.
-        trajectories: what `simulate` returned (its variable `x` is used), or a DataArray with the dims
-            `time` and `state` and any others, drawn as thin lines. Of more than 200,000 samples, evenly
-            spaced trajectories are drawn, and the legend says how many of how many.
+        ds: what `find_fixed_points` returned, with the variable `x` and any condition dims. Of more than
+            20,000 points some are chosen, and the figure says how many of how many.
+        trajectories: what `simulate` returned, or a DataArray with the dims `time` and `state` and any
+            others, drawn as thin lines; of controllers and networks, whose hidden activity it holds, with
+            the fixed points of their hidden units. Of more than 200,000 samples, evenly spaced trajectories
+            are drawn, and the legend says how many of how many.
+        n_axes: the number of components, 3 or 2.
 
     Returns:
         The figure. A dataset without any fixed point gives a figure that says so.
 
     Raises:
         TypeError: `ds` is not a dataset, or `trajectories` is not made by xarray.
-        ValueError: `ds` holds no states, or `trajectories` has other dims or another state.
+        ValueError: `ds` holds no states, `trajectories` has other dims or another state, or `n_axes` is
+            neither 2 nor 3.
 
     Example:
         >>> import fpanalysis as fpa
         >>> ds = fpa.find_fixed_points(fpa.datasets.flipflop("gru"), progress=False)
         >>> figure = fpa.plot.fixed_points(ds)
-        >>> [trace.name for trace in figure.data][:3]
-        ['unstable directions', 'stable (8)', '1 unstable mode (12)']
+        >>> [trace.name for trace in figure.data][3:5]
+        ['stable (8)', '1 unstable mode (12)']
     """
-    points = _with_states(ds)
+    n_axes, points = _checked(n_axes), _with_states(ds)
     # A selected single entry, `ds.isel(state=0)`, has no state dim left: the selection has to keep it.
     states = points.values("x", "state")
-    finite = np.all(np.isfinite(states), axis=1, keepdims=True)[:, 0]
-    points, states = points.keep(finite), states[finite]
-    paths = None if trajectories is None else trajectory_states(trajectories, points.ds)
-    figure = new_figure(_title(points), _notes(int((~finite).sum())))
+    finite = np.asarray(np.isfinite(states).all(axis=1))
+    n_dropped = int((~finite).sum())
+    if n_dropped:
+        points, states = points.keep(finite), states[finite]
+    paths = None
+    if trajectories is not None:
+        paths = paths_of(trajectories, _names(points.ds), "the fixed points", _MOST_SAMPLES)
+    notes = [f"{n_dropped:,} more with states that are not finite, not shown"] if n_dropped else []
 
-    cloud = states if paths is None else np.concatenate([states, paths.reshape(-1, paths.shape[2])])
-    cloud = cloud[np.isfinite(cloud).all(axis=1)]
+    cloud = _cloud(states, paths)
     if len(cloud) == 0:
-        _blank(figure, ds)
-        return figure
-    projection = _projection(cloud)
-    canvas = Canvas(figure, projection.axes.shape[0])
+        return blank(_title(points), none_found(ds))
+    projection = projection_of(cloud, n_axes)
+    coordinates = projection(cloud)
+    extent = _extent(coordinates)
+    kinds = kinds_of(points)
+    shown, thinning = thinned(kinds, _MOST_POINTS)
+    rows = np.sort(np.concatenate([np.zeros(0, int), *shown]))
+    readout = _readout(points.keep(rows))
+    figure = new_figure(_title(points), [*notes, *thinning, *(readout.notes if readout else [])])
+    n_samples = 0 if paths is None else paths.states.shape[0] * paths.states.shape[1]
+    canvas = Canvas(figure, len(projection.axes), use_webgl=len(rows) + n_samples > WEBGL_ABOVE)
     if paths is not None:
         _draw_trajectories(canvas, projection, paths)
-    _draw_unstable_directions(canvas, projection, points, states, _extent(projection(cloud)))
-    _draw_points(canvas, projection, points, states)
-    canvas.frame(_axis_titles(projection, points.ds), projection(cloud))
+    _draw_unstable_directions(canvas, projection, points.keep(rows), states[rows], extent)
+    if readout is not None:
+        _draw_readout(canvas, projection, readout, coordinates.mean(axis=0), extent)
+    _draw_points(canvas, projection, points, states, kinds, shown)
+    in_components = len(projection.axes) < states.shape[1]
+    canvas.frame(_titles(projection, points.ds), coordinates, equal=in_components)
     if len(points) == 0:
         say(figure, none_found(ds), y=0.97)
     return figure
 
 
-@dataclass(frozen=True)
-class Canvas:
-    """A figure of one, two or three dimensions: what differs between them is settled here."""
-
-    figure: go.Figure
-    n_axes: int
-
-    def add(self, coordinates: np.ndarray, **options: object) -> None:
-        """Add a scatter trace at `coordinates`, `(sample, axis)`."""
-        if self.n_axes == 3:
-            x, y, z = coordinates.T
-            self.figure.add_trace(go.Scatter3d(x=x, y=y, z=z, **options))
-        else:
-            y = coordinates[:, 1] if self.n_axes == 2 else np.where(np.isnan(coordinates[:, 0]), np.nan, 0.0)
-            self.figure.add_trace(go.Scatter(x=coordinates[:, 0], y=y, **options))
-
-    def frame(self, titles: list[str], coordinates: np.ndarray) -> None:
-        """Title the axes; where the data have no extent, give the axes one."""
-        low, high = coordinates.min(axis=0), coordinates.max(axis=0)
-        smallest = max(1e-9, 1e-6 * float(np.abs(coordinates).max()))
-        flat = not np.any(high - low > smallest)
-        axes: list[dict] = [{"title": {"text": title}} for title in titles]
-        if flat:
-            for axis, middle in zip(axes, (low + high) / 2, strict=True):
-                axis["range"] = [float(middle) - 1, float(middle) + 1]
-        if self.n_axes == 3:
-            scene = dict(zip(("xaxis", "yaxis", "zaxis"), axes, strict=True))
-            self.figure.update_layout(scene=scene, scene_aspectmode="cube" if flat else "auto")
-            self.figure.update_layout(margin={"l": 10, "r": 10}, height=_HEIGHT)
-            self.figure.update_layout(scene_camera={"eye": _EYE, "center": _CENTER})
-            return
-        self.figure.update_layout(xaxis=axes[0])
-        self.figure.update_layout(yaxis=axes[1] if self.n_axes == 2 else {"visible": False, "range": [-1, 1]})
+def _checked(n_axes: int) -> int:
+    if isinstance(n_axes, bool) or n_axes not in (2, 3):
+        raise ValueError(f"n_axes: expected 2 or 3, got {n_axes!r}")
+    return int(n_axes)
 
 
 def _with_states(ds: xr.Dataset) -> Points:
@@ -125,6 +110,12 @@ def _with_states(ds: xr.Dataset) -> Points:
     if "x" not in ds or "state" not in ds["x"].dims:
         raise ValueError("ds: it has no variable 'x' with a dim 'state', the states that are to be drawn")
     return points
+
+
+def _names(ds: xr.Dataset) -> list[str]:
+    if "state" in ds.coords:
+        return [str(name) for name in ds["state"].values]
+    return [f"x[{i}]" for i in range(ds.sizes["state"])]
 
 
 def _title(points: Points) -> str:
@@ -136,33 +127,18 @@ def _title(points: Points) -> str:
     return " and ".join(counts)
 
 
-def _notes(n_dropped: int) -> list[str]:
-    return [f"{n_dropped:,} more with states that are not finite, not shown"] if n_dropped else []
+def _cloud(states: np.ndarray, paths: Paths | None) -> np.ndarray:
+    """Return all states that are drawn, those that are not finite left out."""
+    if paths is None:
+        return states
+    walked = paths.states.reshape(-1, states.shape[1])
+    return np.concatenate([states, walked[np.isfinite(walked).all(axis=1)]])
 
 
-def _blank(figure: go.Figure, ds: xr.Dataset) -> None:
-    figure.update_layout(xaxis_visible=False, yaxis_visible=False)
-    say(figure, none_found(ds))
-
-
-def _projection(cloud: np.ndarray) -> Projection:
-    n_state = cloud.shape[1]
-    return own_axes(n_state) if n_state <= 3 else principal_components(cloud, 3)
-
-
-def _axis_titles(projection: Projection, ds: xr.Dataset) -> list[str]:
-    n_axes, n_state = projection.axes.shape
-    if n_state <= 3:
-        unit = unit_of(ds["x"].attrs)
-        names = ds["state"].values if "state" in ds.coords else [f"x[{i}]" for i in range(n_state)]
-        return [escaped(name) + (f" ({unit})" if unit else "") for name in names]
-    shares = ["" if np.isnan(share) else f" ({_percent(share)} of variance)" for share in projection.share]
-    return [f"PC {i + 1}{shares[i]}" for i in range(n_axes)]
-
-
-def _percent(share: float) -> str:
-    percent = 100 * share
-    return f"{percent:.0f} %" if percent >= 1 else f"{percent:.1f} %" if percent >= 0.1 else "< 0.1 %"
+def _titles(projection: Projection, ds: xr.Dataset) -> list[str]:
+    if projection.axes.shape[0] == projection.axes.shape[1]:
+        return axis_titles(_names(ds), projection.share, unit_of(ds["x"].attrs))
+    return axis_titles([f"PC {i + 1}" for i in range(len(projection.axes))], projection.share)
 
 
 def _extent(coordinates: np.ndarray) -> float:
@@ -170,14 +146,12 @@ def _extent(coordinates: np.ndarray) -> float:
     return float(np.ptp(coordinates, axis=0).max()) or 1.0
 
 
-def _draw_trajectories(canvas: Canvas, projection: Projection, paths: np.ndarray) -> None:
-    shown = thinned(paths)
-    count = f"{len(paths):,}" if len(shown) == len(paths) else f"{len(shown):,} of {len(paths):,}"
+def _draw_trajectories(canvas: Canvas, projection: Projection, paths: Paths) -> None:
     canvas.add(
-        projection(with_gaps(shown)),
+        projection(with_gaps(paths.states)),
         mode="lines",
-        name=f"trajectories ({count})",
-        line={"width": 1, "color": FAINT},
+        name=paths.name,
+        line={"width": 1, "color": FAINT if canvas.n_axes < 3 else _FAINT_3D},
         hoverinfo="skip",
         connectgaps=False,
         showlegend=True,
@@ -216,74 +190,66 @@ def _draw_unstable_directions(
     )
 
 
-def _draw_points(canvas: Canvas, projection: Projection, points: Points, states: np.ndarray) -> None:
-    coordinates, hover = projection(states), np.array(_hover_texts(points), dtype=object)
-    size = _size(canvas.n_axes, len(points))
-    for name, mask, symbol, color in _groups(points):
-        edge = {"color": color, "width": 1.5} if symbol.endswith("open") else {"color": "white", "width": 1}
+class _Readout(NamedTuple):
+    """Vectors of length 1 along which outputs grow most, `(output, state)`, and words on what is left out."""
+
+    vectors: np.ndarray
+    names: list[str]
+    notes: list[str]
+
+
+def _readout(points: Points) -> _Readout | None:
+    """Return the readout vectors of the points, their mean where they differ."""
+    ds = points.ds
+    if "output_jacobian" not in ds or len(points) == 0 or not ds.sizes["output"]:
+        return None
+    rows = points.values("output_jacobian", "output", "state")
+    mean = (
+        np.nanmean(rows, axis=0) if np.isfinite(rows).any(axis=0).all() else np.full(rows.shape[1:], np.nan)
+    )
+    length = np.linalg.norm(mean, axis=1, keepdims=True)
+    usable = np.flatnonzero(np.isfinite(length[:, 0]) & (length[:, 0] > 0))
+    notes = []
+    if len(usable) and np.nanmax(np.abs(rows - mean)) > _ALIKE * np.nanmax(np.abs(mean)):
+        notes.append("readout vectors: mean of those at all points")
+    if len(usable) > _MOST_VECTORS:
+        notes.append(f"{_MOST_VECTORS} of {len(usable)} readout vectors shown")
+        usable = usable[:_MOST_VECTORS]
+    names = ds["output"].values if "output" in ds.coords else np.arange(ds.sizes["output"])
+    if not len(usable):
+        return None
+    return _Readout(mean[usable] / length[usable], [escaped(name) for name in names[usable]], notes)
+
+
+def _draw_readout(
+    canvas: Canvas, projection: Projection, readout: _Readout, start: np.ndarray, extent: float
+) -> None:
+    # Directions are not measured from the mean of the states. Their lengths still say how much of each the
+    # projection shows: one that leads out of the components is short beside the others.
+    steps = projection.direction(readout.vectors)
+    longest = float(np.linalg.norm(steps, axis=1).max())
+    steps *= 0.5 * extent / (longest if longest > 0 else 1.0)
+    canvas.arrows(start, start + steps, readout.names, name="readout vectors", color=_READOUT)
+
+
+def _draw_points(
+    canvas: Canvas, projection: Projection, points: Points, states: np.ndarray, kinds: list[Kind], shown: list
+) -> None:
+    size = _size(canvas.n_axes, sum(map(len, shown)))
+    for kind, rows in zip(kinds, shown, strict=True):
+        # The edge of a filled symbol has the colour of the ground, which the template knows.
+        edge = {"color": kind.color, "width": 1.5} if kind.symbol.endswith("open") else {"width": 1}
         canvas.add(
-            coordinates[mask],
+            projection(states[rows]),
             mode="markers",
-            name=f"{name} ({mask.sum():,})",
-            marker={"symbol": symbol, "color": color, "size": size, "line": edge},
-            hovertext=hover[mask],
+            name=kind.title,
+            marker={"symbol": kind.symbol, "color": kind.color, "size": size, "line": edge},
+            hovertext=hover_texts(points.keep(rows)),
             hoverinfo="text",
             showlegend=True,
         )
 
 
-def _groups(points: Points) -> list[tuple[str, np.ndarray, str, str]]:
-    """Return name, mask, symbol and colour of every kind of point that occurs."""
-    slow = is_slow(points)
-    found = stability(points)
-    n_unstable, rest = found.n_unstable, ~slow & found.known & ~found.stable
-    groups = [
-        ("stable", ~slow & found.stable, "circle", BLUE),
-        ("neutral, no unstable mode", rest & (n_unstable == 0), "cross", GREEN),
-    ]
-    most = int(n_unstable[rest].max(initial=0))
-    last = len(_UNSTABLE_STYLES)
-    for few, (symbol, color) in enumerate(_UNSTABLE_STYLES, start=1):
-        # The last style stands for its number and all above.
-        mask = rest & ((n_unstable >= few) if few == last else (n_unstable == few))
-        how_many = f"{few}–{most}" if few == last and most > few else f"{few}"
-        groups.append((f"{how_many} unstable mode{'' if few == 1 else 's'}", mask, symbol, color))
-    groups += [
-        ("unstable", rest & (n_unstable < 0), "diamond", VERMILION),
-        ("stability not known", ~slow & ~found.known, "diamond-open", GREY),
-        ("slow points", slow, "circle-open", GREY),
-    ]
-    return [group for group in groups if group[1].any()]
-
-
 def _size(n_axes: int, n: int) -> float:
     size = 9.0 if n <= 200 else 6.0 if n <= 2_000 else 4.0
     return size if n_axes < 3 else 0.7 * size
-
-
-def _hover_texts(points: Points) -> list[str]:
-    """Return each point's hover text: its condition, then values under their names in the dataset."""
-    ds = points.ds
-    lines = [descriptions(points)]
-    for name in ("n_unstable", "residual", "n_hits"):
-        if name in ds:
-            unit = unit_of(ds[name].attrs)
-            lines.append(
-                [f"{name} = {_known(value)} {unit}".rstrip() for value in points.values(name).tolist()]
-            )
-    if "y" in ds and ds["y"].sizes.get("output"):
-        names = list(ds["output"].values if "output" in ds.coords else range(ds.sizes["output"]))
-        lines.append([_readout(names, values) for values in points.values("y", "output").tolist()])
-    return joined(lines)
-
-
-def _known(value: int | float) -> str:
-    if isinstance(value, int):
-        return label(value) if value >= 0 else "not known"
-    return number(value)
-
-
-def _readout(names: list, values: list[float]) -> str:
-    shown = [f"{escaped(name)} = {number(value)}" for name, value in zip(names, values, strict=True)]
-    more = f", … ({len(shown)} outputs)" if len(shown) > _MOST_OUTPUTS else ""
-    return "y: " + ", ".join(shown[:_MOST_OUTPUTS]) + more

@@ -12,7 +12,7 @@ _KIND = {"none": 0, "fixed": 1, "slow": 2}
 
 @dataclass(frozen=True)
 class Points:
-    """The points of a dataset without the padding, whatever conditions it spans.
+    """The points of a dataset without the padding, whatever conditions it spans, in its order.
 
     `rows` holds one index array per entry of `dims` (the condition dims, then `fixed_point`), as
     `numpy.nonzero` returns them.
@@ -26,7 +26,7 @@ class Points:
         return len(self.rows[-1])
 
     def keep(self, mask: np.ndarray) -> "Points":
-        """Return the points at which `mask` is true."""
+        """Return the points at which `mask` is true, or those with these numbers, which must increase."""
         return replace(self, rows=tuple(index[mask] for index in self.rows))
 
     def fits(self, name: str, *extra: str) -> bool:
@@ -39,11 +39,17 @@ class Points:
 
     def values(self, name: str, *extra: str) -> np.ndarray:
         """Return a variable with one row per point and one axis for each of the `extra` dims."""
-        return self.array(name, *extra)[self.rows]
+        whole = self.array(name, *extra)
+        if len(self) == np.prod(whole.shape[: len(self.dims)]):
+            # Nothing is padding: all eigenvalues together can be too many to copy.
+            return whole.reshape(len(self), *whole.shape[len(self.dims) :])
+        return whole[self.rows]
 
     def texts(self, name: str) -> np.ndarray:
         """Return the values of a variable as the strings in which a figure shows them, one per point."""
         variable = self.ds[name].variable
+        if variable.size > len(self):
+            return said(self.values(name), variable.attrs)
         words = xr.Variable(variable.dims, said(variable.values, variable.attrs))
         return self._whole(words, ())[self.rows]
 
@@ -117,7 +123,8 @@ def descriptions(points: Points) -> list[str]:
         if dim not in points.ds.coords:
             lines.append([f"{dim} = {i}" for i in place])
     for name in label_names(points):
-        lines.append([f"{escaped(name)} = {text}" for text in points.texts(name)])
+        start = f"{escaped(name)} = "
+        lines.append([start + text for text in points.texts(name)])
     return joined(lines)
 
 

@@ -4,22 +4,27 @@ import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
 
+from fpanalysis.plot._bins import Plane, bins_over, counted, extremes, thinned
 from fpanalysis.plot._color import Coloring, Group, by_name, by_stability
+from fpanalysis.plot._marginals import draw_marginals
 from fpanalysis.plot._points import Points, descriptions, none_found, points_of
-from fpanalysis.plot._text import number, unit_of
+from fpanalysis.plot._text import escaped, joined, number, unit_of
 from fpanalysis.plot._theme import GREY, REGION, WEBGL_ABOVE, new_figure, say
 
 _DENSE = 5_000
 """Number of eigenvalues above which markers hide one another, and the boundary below them."""
+_HEIGHT = 680
 
 
 def spectrum(ds: xr.Dataset, color: str | None = None) -> go.Figure:
     """Draw the eigenvalues of all fixed points in the complex plane, with the boundary of stability.
 
     The shaded area is where modes decay: inside the unit circle for a discrete-time system, left of the
-    imaginary axis for a continuous-time one. Hovering over an eigenvalue tells which fixed point and mode
-    it is, its time constant and frequency, and every label of its condition. More than 50,000 eigenvalues
-    are drawn with WebGL.
+    imaginary axis for a continuous-time one. Histograms above and beside it count the eigenvalues along each
+    axis. Hovering over an eigenvalue tells which fixed point and mode it is, its time constant and frequency,
+    and every label of its condition. More than 50,000 eigenvalues are drawn with WebGL; of more than 80,000,
+    about 60,000 are drawn, and the figure says how many of how many. They are chosen at random, with a fixed
+    seed, and those that lie alone are always among them; the histograms count all.
 
     Args:
         ds: what `find_fixed_points` or `eigendecompose` returned, with the variable `eigenvalue` and any
@@ -28,7 +33,7 @@ def spectrum(ds: xr.Dataset, color: str | None = None) -> go.Figure:
             `"context"`, `"residual"` or `"time_constant"`. Left out, eigenvalues of stable and of unstable
             fixed points and of slow points are told apart, by symbol and colour. Up to seven numbers, and
             any names, get a symbol and a colour each; more numbers get a colour scale, on which the symbols
-            tell stable from unstable.
+            tell stable from unstable, and the histograms are grey.
 
     Returns:
         The figure. A dataset without any fixed point gives a figure that says so.
@@ -45,27 +50,29 @@ def spectrum(ds: xr.Dataset, color: str | None = None) -> go.Figure:
         'Re λ (dimensionless)'
     """
     points = _with_spectra(ds)
-    eigenvalues = points.values("eigenvalue", "mode").astype(complex)
-    finite = np.isfinite(eigenvalues)
-    n_modes = eigenvalues.shape[1]
+    eigenvalues = points.values("eigenvalue", "mode")
+    n, corners = extremes(eigenvalues)
     domain = ds.attrs.get("time_domain")
-    coloring = by_stability(points, n_modes) if color is None else by_name(points, color, n_modes)
-
-    figure = new_figure(_title(points, n_modes), _notes(finite, domain))
-    _draw_plane(figure, eigenvalues[finite], domain, _unit(ds, domain))
-    if len(points) == 0 or not finite.any():
+    coloring = by_stability(points) if color is None else by_name(points, color)
+    title, notes = "Eigenvalues", _notes(points, n, eigenvalues.shape[1], domain)
+    dense = n > _DENSE
+    if n == 0:
+        figure = new_figure(title, notes)
+        _draw_plane(figure, corners, domain, unit_of_eigenvalue(ds, domain), dense)
         say(figure, none_found(ds) if len(points) == 0 else "no eigenvalue is finite")
         return figure
-    hover = _hover_texts(points, eigenvalues, coloring)
-    for group in coloring.groups:
-        _draw_group(figure, group, eigenvalues, finite, hover, use_webgl=bool(finite.sum() > WEBGL_ABOVE))
-    if coloring.scale is not None:
-        low, high = coloring.scale
-        figure.update_layout(
-            coloraxis={"cmin": low, "cmax": high, "colorbar_title": {"text": coloring.title, "side": "right"}}
-        )
+    plane = _binned(eigenvalues, n, coloring, corners)
+    counts, one = counted(plane)
+    shown, thinning = thinned(plane, n, one)
+    figure = new_figure(title, notes + coloring.notes + thinning)
+    _draw_plane(figure, corners, domain, unit_of_eigenvalue(ds, domain), dense)
+    _draw_groups(figure, points, plane, coloring, shown)
+    draw_marginals(figure, plane, _in_histograms(coloring), counts)
+    figure.update_layout(height=_HEIGHT)
+    if coloring.axis:
+        figure.update_layout(coloraxis=coloring.axis)
     elif coloring.title:
-        figure.update_layout(legend_title_text=coloring.title)
+        figure.update_layout(legend_title={"text": coloring.title, "side": "top"})
     return figure
 
 
@@ -78,22 +85,18 @@ def _with_spectra(ds: xr.Dataset) -> Points:
     return points_of(ds)
 
 
-def _title(points: Points, n_modes: int) -> str:
-    n = len(points)
+def _notes(points: Points, n_finite: int, n_modes: int, domain: str | None) -> list[str]:
     modes = "1 mode" if n_modes == 1 else f"{n_modes:,} modes"
-    return f"Eigenvalues of 1 point, {modes}" if n == 1 else f"Eigenvalues of {n:,} points, {modes} each"
-
-
-def _notes(finite: np.ndarray, domain: str | None) -> list[str]:
-    notes = []
-    if not finite.all():
-        notes.append(f"{(~finite).sum():,} of {finite.size:,} eigenvalues are not finite and not shown")
+    n, each = len(points) * n_modes, "" if len(points) == 1 else " each"
+    notes = [f"{len(points):,} point{'' if len(points) == 1 else 's'}, {modes}{each}"]
+    if n_finite < n:
+        notes.append(f"{n - n_finite:,} of {n:,} eigenvalues are not finite")
     if domain not in ("discrete", "continuous"):
-        notes.append("no boundary of stability: the dataset does not record its time_domain")
+        notes.append("no boundary of stability: time_domain is not recorded")
     return notes
 
 
-def _unit(ds: xr.Dataset, domain: str | None) -> str:
+def unit_of_eigenvalue(ds: xr.Dataset, domain: str | None) -> str:
     """Return the unit of an eigenvalue: a rate in continuous time, a factor per step in discrete time."""
     recorded = unit_of(ds["eigenvalue"].attrs)
     if recorded or domain != "continuous":
@@ -102,11 +105,37 @@ def _unit(ds: xr.Dataset, domain: str | None) -> str:
     return {"Hz": "1/s", "": "1/s"}.get(frequency, frequency)
 
 
-def _draw_plane(figure: go.Figure, eigenvalues: np.ndarray, domain: str | None, unit: str) -> None:
-    """Draw axes of equal scale and, below the data, the area of stable modes."""
-    (left, right), (low, high) = _ranges(eigenvalues, domain)
-    figure.update_xaxes(title_text=f"Re λ ({unit})", range=[left, right], constrain="domain")
-    figure.update_yaxes(title_text=f"Im λ ({unit})", range=[low, high], constrain="domain", scaleanchor="x")
+def _binned(eigenvalues: np.ndarray, n: int, coloring: Coloring, corners: np.ndarray) -> Plane:
+    """Return the eigenvalues with bins of one width, a round number, along both axes."""
+    low, high = corners
+    # The last for eigenvalues that are equal, or nearly so.
+    span = max((high - low).real, (high - low).imag, 1e-3 * max(abs(low), abs(high))) or 1.0
+    width = _round(span / (20 if n <= 500 else 40 if n <= _DENSE else 60))
+    real, imaginary = bins_over(low.real, high.real, width), bins_over(low.imag, high.imag, width)
+    return Plane(eigenvalues, coloring.code, len(coloring.groups), real, imaginary)
+
+
+def _round(width: float) -> float:
+    """Return the largest of 1, 2 and 5 times a power of ten that is not above `width`."""
+    power = 10.0 ** np.floor(np.log10(width))
+    return float(power * max(m for m in (1, 2, 5) if m * power <= 1.000001 * width))
+
+
+def _in_histograms(coloring: Coloring) -> list[Group]:
+    """Return the groups as histograms show them: without the colours that a scale gives to markers."""
+    return [group._replace(color=GREY) for group in coloring.groups] if coloring.axis else coloring.groups
+
+
+def _draw_plane(figure: go.Figure, corners: np.ndarray, domain: str | None, unit: str, dense: bool) -> None:
+    """Draw axes of equal scale, their zero lines and, below the data, the area of stable modes."""
+    (left, right), (low, high) = _ranges(corners, domain)
+    axis = {"constrain": "range", "zeroline": True}
+    if dense:
+        axis["zerolinelayer"] = "above traces"
+    figure.update_layout(
+        xaxis=axis | {"title_text": f"Re λ ({unit})", "range": [left, right]},
+        yaxis=axis | {"title_text": f"Im λ ({unit})", "range": [low, high], "scaleanchor": "x"},
+    )
     line = {"color": GREY, "width": 1.5}
     below = {
         "layer": "below",
@@ -126,14 +155,14 @@ def _draw_plane(figure: go.Figure, eigenvalues: np.ndarray, domain: str | None, 
     else:
         return
     figure.add_shape(name=name, **edges, **below)
-    if len(eigenvalues) > _DENSE:
+    if dense:
         figure.add_shape(name=name, **edges, **above)
 
 
-def _ranges(eigenvalues: np.ndarray, domain: str | None) -> tuple[tuple[float, float], tuple[float, float]]:
+def _ranges(corners: np.ndarray, domain: str | None) -> tuple[tuple[float, float], tuple[float, float]]:
     """Return axis ranges that show every eigenvalue and the boundary of stability."""
-    seen = np.concatenate([eigenvalues, [0]])
-    if domain == "discrete" or len(eigenvalues) == 0:
+    seen = np.concatenate([corners, [0]])
+    if domain == "discrete" or len(corners) == 0:
         seen = np.concatenate([seen, [1, -1, 1j, -1j]])
     re, im = np.real(seen), np.imag(seen)
     left, right, low, high = re.min(), re.max(), im.min(), im.max()
@@ -147,25 +176,6 @@ def _padded(low: float, high: float, smallest: float, pad: float) -> tuple[float
     return float(low - more), float(high + more)
 
 
-def _hover_texts(points: Points, eigenvalues: np.ndarray, coloring: Coloring) -> np.ndarray:
-    """Return the hover text of each eigenvalue as an array of strings `(point, mode)`."""
-    ds, texts = points.ds, np.empty(eigenvalues.shape, dtype=object)
-    modes = ds["mode"].values.tolist() if "mode" in ds.coords else range(eigenvalues.shape[1])
-    times = [
-        (name, unit_of(ds[name].attrs), points.values(name, "mode"))
-        for name in ("time_constant", "frequency")
-        if name in ds
-    ]
-    for row, condition in enumerate(descriptions(points)):
-        for column, mode in enumerate(modes):
-            parts = [condition, f"mode {mode}: λ = {complex_number(eigenvalues[row, column])}"]
-            parts += [
-                f"{name} = {number(values[row, column])} {unit}".rstrip() for name, unit, values in times
-            ]
-            texts[row, column] = "<br>".join(parts)
-    return texts if coloring.lines is None else texts + coloring.lines
-
-
 def complex_number(value: complex) -> str:
     """Return a complex number as text, `0.98 + 0.12i`; without its imaginary part where that is zero."""
     if value.imag == 0:
@@ -173,39 +183,68 @@ def complex_number(value: complex) -> str:
     return f"{number(value.real)} {'-' if value.imag < 0 else '+'} {number(abs(value.imag))}i"
 
 
-def _draw_group(
-    figure: go.Figure,
-    group: Group,
-    eigenvalues: np.ndarray,
-    finite: np.ndarray,
-    hover: np.ndarray,
-    use_webgl: bool,
+def _draw_groups(
+    figure: go.Figure, points: Points, plane: Plane, coloring: Coloring, index: np.ndarray
 ) -> None:
-    n, shown = finite.sum(), group.mask & finite
-    marker = {"symbol": group.symbol, **_marker(int(n))}
-    if group.values is None:
-        marker["color"] = group.color
-    else:
-        marker |= {"color": group.values[shown], "coloraxis": "coloraxis"}
-    if not group.symbol.endswith("open"):
-        marker["line"] = {"width": 0}
-    trace = go.Scattergl if use_webgl else go.Scatter
-    figure.add_trace(
-        trace(
-            x=np.real(eigenvalues[shown]),
-            y=np.imag(eigenvalues[shown]),
-            mode="markers",
-            name=group.name,
-            marker=marker,
-            hovertext=hover[shown],
-            hoverinfo="text",
-            showlegend=True,
+    """Draw the eigenvalues with these flat indices, a trace for each group."""
+    shape = plane.eigenvalues.shape
+    point, mode = np.unravel_index(index, shape)
+    hover = _hover_texts(points, plane.eigenvalues, coloring, point, mode)
+    code = plane.codes[point, mode]
+    draw = go.Scattergl if len(index) > WEBGL_ABOVE else go.Scatter
+    for number_, group in enumerate(coloring.groups):
+        mine = np.flatnonzero(code == number_)
+        if len(mine) == 0:
+            continue
+        place = point[mine], mode[mine]
+        marker = {"symbol": group.symbol, "color": group.color, **_marker(len(index))}
+        if group.on_scale and coloring.values is not None:
+            values = np.broadcast_to(coloring.values, shape)[place]
+            limits = coloring.axis["cmin"], coloring.axis["cmax"]
+            marker |= {"color": np.clip(values, *limits), "coloraxis": "coloraxis"}
+        if not group.symbol.endswith("open"):
+            marker["line"] = {"width": 0}
+        figure.add_trace(
+            draw(
+                x=np.real(plane.eigenvalues[place]),
+                y=np.imag(plane.eigenvalues[place]),
+                mode="markers",
+                name=group.name,
+                marker=marker,
+                hovertext=hover[mine],
+                hoverinfo="text",
+                legendgroup=group.name,
+                showlegend=True,
+            )
         )
-    )
+
+
+def _hover_texts(
+    points: Points, eigenvalues: np.ndarray, coloring: Coloring, point: np.ndarray, mode: np.ndarray
+) -> np.ndarray:
+    """Return the hover texts of some eigenvalues, given by the numbers of their points and modes."""
+    ds = points.ds
+    # Of the points that are seen only: there can be many more.
+    mine, back = np.unique(point, return_inverse=True)
+    conditions = descriptions(points.keep(mine))
+    labels = ds["mode"].values if "mode" in ds.coords else np.arange(eigenvalues.shape[1])
+    values = map(complex_number, eigenvalues[point, mode].tolist())
+    lines = [
+        [conditions[i] for i in back.tolist()],
+        [f"mode {escaped(k)}: λ = {value}" for k, value in zip(labels[mode].tolist(), values, strict=True)],
+    ]
+    for name in ("time_constant", "frequency"):
+        if name in ds:
+            unit = unit_of(ds[name].attrs)
+            times = points.array(name, "mode")[(*(rows[point] for rows in points.rows), mode)]
+            lines.append([f"{name} = {number(time)} {unit}".rstrip() for time in times.tolist()])
+    lines += coloring.lines(eigenvalues.shape, point, mode)
+    return np.array(joined(lines), dtype=object)
 
 
 def _marker(n: int) -> dict:
     """Return the size and opacity at which `n` overlapping markers still show where they are dense."""
-    size = 8 if n <= 500 else 6 if n <= _DENSE else 4
-    opacity = 0.85 if n <= 500 else 0.6 if n <= _DENSE else max(0.1, 0.6 * (_DENSE / n) ** 0.5)
+    size = 8 if n <= 500 else 6 if n <= _DENSE else 3.5
+    # The legend shows them as faint as they are, and has to be read.
+    opacity = 0.85 if n <= 500 else 0.6 if n <= _DENSE else 0.4
     return {"size": size, "opacity": opacity, "line": {"width": 1.2}}

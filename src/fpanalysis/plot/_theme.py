@@ -101,7 +101,10 @@ def _template(
         },
         annotationdefaults={"font": {"color": text}, "bgcolor": note, "borderpad": 6, "showarrow": False},
     )
-    return go.layout.Template(layout=layout)
+    # A filled marker whose edge has no colour of its own is parted from what lies below it.
+    edge = {"marker": {"line": {"color": ground}}}
+    data = {"scatter": [edge], "scattergl": [edge], "scatter3d": [edge]}
+    return go.layout.Template(layout=layout, data=data)
 
 
 def colorscale(colors: tuple[str, ...]) -> list[list]:

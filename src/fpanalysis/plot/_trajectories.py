@@ -1,52 +1,48 @@
 """Trajectories of states, read from what `simulate` returns, as lines with gaps between them."""
 
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
 import numpy as np
-import xarray as xr
 
-_MOST_SAMPLES = 200_000
+from fpanalysis.states import states_of
 
 
-def trajectory_states(trajectories: xr.Dataset | xr.DataArray, ds: xr.Dataset) -> np.ndarray:
-    """Return the states as `(trajectory, time, state)`, checked against the states of the fixed points."""
-    if isinstance(trajectories, xr.Dataset):
-        if "x" not in trajectories:
-            raise ValueError("trajectories: the dataset has no variable 'x'; give what simulate returned")
-        trajectories = trajectories["x"]
-    if not isinstance(trajectories, xr.DataArray):
-        kind = type(trajectories).__name__
-        raise TypeError(f"trajectories: expected the xarray.Dataset of simulate or a DataArray, got {kind}")
-    missing = [dim for dim in ("time", "state") if dim not in trajectories.dims]
-    if missing:
+class Paths(NamedTuple):
+    """Trajectories `(trajectory, time, state)`, and how many of how many they are."""
+
+    states: np.ndarray
+    n_all: int
+
+    @property
+    def name(self) -> str:
+        """What the legend says."""
+        n = len(self.states)
+        return f"trajectories ({n:,})" if n == self.n_all else f"trajectories ({n:,} of {self.n_all:,})"
+
+
+def paths_of(trajectories: Any, names: Sequence[str], whose: str, most_samples: int) -> Paths:
+    """Return the trajectories of a simulation, few enough to be drawn.
+
+    Args:
+        trajectories: what `simulate` returned, or a DataArray with the dims `time` and `state`.
+        names: the entries that their state must have.
+        whose: whose state `names` are, for a message.
+        most_samples: where there are more samples than this, evenly spaced trajectories are taken.
+    """
+    array = states_of(trajectories, names, "trajectories", whose)
+    if "time" not in array.dims:
         raise ValueError(
-            f"trajectories: expected the dims 'time' and 'state', got {tuple(map(str, trajectories.dims))}"
+            f"trajectories: expected the dims 'time' and 'state', got {tuple(map(str, array.dims))}"
         )
-    _check_same_state(trajectories, ds)
-    states = trajectories.transpose(..., "time", "state").values.astype(float)
-    return states.reshape(-1, *states.shape[-2:])
-
-
-def _check_same_state(trajectories: xr.DataArray, ds: xr.Dataset) -> None:
-    if trajectories.sizes["state"] != ds.sizes["state"]:
-        raise ValueError(
-            f"trajectories: their state has {trajectories.sizes['state']} entries, "
-            f"that of the fixed points {ds.sizes['state']}"
-        )
-    if "state" in trajectories.coords and "state" in ds.coords:
-        differ = trajectories["state"].values != ds["state"].values
-        if np.any(differ):
-            first = int(np.argmax(differ))
-            theirs, ours = (str(array["state"].values[first]) for array in (trajectories, ds))
-            raise ValueError(
-                f"trajectories: entry {first} of their state is {theirs!r}, that of the fixed points {ours!r}"
-            )
-
-
-def thinned(states: np.ndarray) -> np.ndarray:
-    """Return evenly spaced trajectories, few enough to be turned about in a browser."""
-    most = max(1, _MOST_SAMPLES // max(1, states.shape[1]))
-    if len(states) <= most:
-        return states
-    return states[np.linspace(0, len(states) - 1, most).round().astype(int)]
+    states = array.transpose(..., "time", "state").values
+    lead, inner = states.shape[:-2], states.shape[-2:]
+    n = int(np.prod(lead))
+    most = max(1, most_samples // max(1, inner[0]))
+    kept = np.arange(n) if n <= most else np.linspace(0, n - 1, most).round().astype(int)
+    # Chosen before they are copied: all of them together can fill most of the memory.
+    chosen = states[np.unravel_index(kept, lead)] if lead else states[None]
+    return Paths(chosen.astype(float), n)
 
 
 def with_gaps(lines: np.ndarray) -> np.ndarray:
