@@ -103,7 +103,7 @@ def aligned_trajectories(
     figure.add_traces(traces)
     suffix = " the reach" + (f" ({unit})" if unit else "")
     equal_axes(figure, traces, (ALONG + suffix, ACROSS + suffix))
-    figure.update_layout(height=_HEIGHT, legend_title={"text": curves.title(color), "side": "top"})
+    figure.update_layout(height=_HEIGHT, legend_title_text=curves.title(color))
     return figure
 
 

@@ -93,9 +93,7 @@ def bifurcation(ds: xr.Dataset, y: str, dim: str | None = None, color: str | Non
     _draw_points(figure, place, kind, branches.number, groups, hover)
     _draw_events(figure, branches, place)
     figure.update_layout(xaxis=axis, yaxis_title_text=title, height=_HEIGHT)
-    figure.update_layout(
-        legend={"title": {"text": curves.title(color), "side": "top"}, "itemsizing": "trace"}
-    )
+    figure.update_layout(legend={"title_text": curves.title(color), "itemsizing": "trace"})
     return figure
 
 

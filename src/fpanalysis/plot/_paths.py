@@ -92,7 +92,7 @@ def trajectories(
     shown_paths = _Paths(curves, groups, chosen, [curves.texts(index, color) for index in chosen])
     for row, (name, series) in enumerate(vectors.items(), start=1):
         _draw_panel(figure, shown_paths, name, series, row, len(names))
-    figure.update_layout(height=height + _FRAME, legend_title={"text": curves.title(color), "side": "top"})
+    figure.update_layout(height=height + _FRAME, legend_title_text=curves.title(color))
     return figure
 
 

@@ -99,7 +99,7 @@ def profiles(
     figure.update_xaxes(title_text=drawn.time.title, row=n_rows, col=1)
     figure.update_layout(
         height=height + _FRAME + _ENTRY * len(groups),
-        legend_title={"text": parts.curves.title(color), "side": "top"},
+        legend_title_text=parts.curves.title(color),
     )
     if perturbation is not None:
         _draw_perturbation(figure, perturbation, drawn.time.unit, n_rows)

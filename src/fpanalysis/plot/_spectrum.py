@@ -72,7 +72,7 @@ def spectrum(ds: xr.Dataset, color: str | None = None) -> go.Figure:
     if coloring.axis:
         figure.update_layout(coloraxis=coloring.axis)
     elif coloring.title:
-        figure.update_layout(legend_title={"text": coloring.title, "side": "top"})
+        figure.update_layout(legend_title_text=coloring.title)
     return figure
 
 

@@ -106,9 +106,7 @@ def spectrum_by(
         _draw_growing(figure, tracks, panels["y"], along)
     _draw_events(figure, tracks, panels, along)
     _frame(figure, panels, axis)
-    figure.update_layout(
-        legend={"title": {"text": tracks.curves.title(color), "side": "top"}, "itemsizing": "trace"}
-    )
+    figure.update_layout(legend={"title_text": tracks.curves.title(color), "itemsizing": "trace"})
     return figure
 
 

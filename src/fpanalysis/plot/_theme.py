@@ -88,6 +88,7 @@ def _template(
             "y": 0,
             "yanchor": "bottom",
             "yref": "container",
+            "title": {"side": "top"},
         },
         margin={"l": 60, "r": 20, "t": 70, "b": 50},
         hoverlabel={"align": "left", "font": {"size": 12}},

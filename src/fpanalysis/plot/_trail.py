@@ -84,9 +84,7 @@ def fixed_point_trail(
     _draw_points(figure, view, groups)
     _draw_ends(figure, view, groups)
     _frame(figure, view)
-    figure.update_layout(
-        legend={"title": {"text": curves.title(color), "side": "top"}, "itemsizing": "trace"}
-    )
+    figure.update_layout(legend={"title_text": curves.title(color), "itemsizing": "trace"})
     if len(shown.points) == 0:
         say(figure, none_found(ds), y=0.97)
     return figure
