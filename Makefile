@@ -10,7 +10,7 @@ CODE := $(wildcard src tests docs examples benchmarks tools)
 PYTHONS := python3 python3.14 python3.13 python3.12 python3.11
 PYTHON ?= $(firstword $(foreach p,$(PYTHONS),$(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
 
-.PHONY: help install demo test lint format doctest docs clean
+.PHONY: help install demo test lint format doctest docs browser clean
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -21,7 +21,7 @@ demo: $(VENV)/.installed  ## find the fixed points of the bundled flip-flop netw
 	$(BIN)/python examples/demo.py
 
 test: $(VENV)/.test-installed  ## run the tests
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 -m "not docs" $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 -m "not docs and not browser" $(ARGS)
 
 lint: $(VENV)/.test-installed  ## check formatting, style and types
 	$(BIN)/ruff format --check $(CODE)
@@ -40,8 +40,12 @@ docs: $(VENV)/.docs-installed  ## build the documentation into docs/_build/html
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo "open docs/_build/html/index.html"
 
+browser: $(VENV)/.test-installed  ## look at the figures of the documentation in Chromium, after `make docs`
+	$(BIN)/python -m pytest --numprocesses 2 -m browser tests/test_pages.py
+
 clean:  ## remove everything that was made, .venv included
-	rm -rf $(VENV) demo dist docs/_build docs/auto_examples docs/sg_execution_times.rst docs/_static/plotly.min.js
+	rm -rf $(VENV) demo dist docs/_build docs/auto_examples docs/notebooks docs/sg_execution_times.rst
+	rm -f docs/_static/plotly.min.js docs/_static/figures_dark.js
 	rm -rf .pytest_cache .ruff_cache .hypothesis
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 

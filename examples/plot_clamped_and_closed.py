@@ -1,10 +1,11 @@
 """
-Clamped network against closed loop
-===================================
+What does closing the loop change?
+==================================
 
 Two ways to look at a controller at its goal. *Clamped*: the feedback is held where it should be, and the
 network is left alone. *Closed*: network, body and delay line move together, as they do in a reach. We compare
-the two for a point mass and for an arm, with feedback that arrives at once and five steps late.
+the two for a point mass and for an arm, with feedback that arrives at once and five steps late, and meet
+loops that oscillate, swing for ever, or fall over although their network alone is stable.
 """
 
 # sphinx_gallery_thumbnail_path = '_static/thumbnails/clamped_and_closed.png'
@@ -13,13 +14,10 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import plotly.graph_objects as go
-from plotly.subplots import make_subplots
+import pandas as pd
+import xarray as xr
 
 import fpanalysis as fpa
-import fpanalysis.plot  # registers the figures' template
-
-BLUE, VERMILION = "#0072B2", "#D55E00"
 
 # %%
 # A point mass
@@ -45,32 +43,27 @@ for delay in (0, 5):  # one by one, since a longer delay line is a larger state
         )
 
 # %%
-# The leading modes are others: the body adds modes of its own, slower than those of the network, and late
-# feedback makes them oscillate.
+# The leading modes are others. The eigenvalues of both at nine goals, first with feedback at once:
 
-circle = np.exp(2j * np.pi * np.linspace(0, 1, 200))
-figure = make_subplots(1, 2, subplot_titles=["feedback at once", "feedback 0.25 s late"], shared_yaxes=True)
-for column, delay in enumerate((0, 5), start=1):
-    line = {"color": "#9A9A9A", "width": 1}
-    figure.add_scatter(
-        x=circle.real, y=circle.imag, mode="lines", line=line, showlegend=False, row=1, col=column
-    )
-    for name, color, symbol in (("clamped", BLUE, "circle"), ("closed", VERMILION, "x-thin-open")):
-        value = results[name, delay].eigenvalue.sel(context=1).isel(fixed_point=0).values.ravel()
-        value = value[np.abs(value) > 0.4]
-        figure.add_scatter(
-            x=value.real,
-            y=value.imag,
-            mode="markers",
-            marker={"size": 6, "color": color, "symbol": symbol},
-            name=name,
-            showlegend=column == 1,
-            row=1,
-            col=column,
-        )
-figure.update_layout(template="fpanalysis", height=420, title_text="Eigenvalues at nine goals, context 1")
-figure.update_xaxes(title_text="Re λ (dimensionless)", range=[-0.2, 1.1])
-figure.update_yaxes(title_text="Im λ (dimensionless)", range=[-0.6, 0.6], col=1)
+
+def both(delay):
+    """Return the modes of clamped network and closed loop at context 1, along a dimension `loop`."""
+    names = ["kind", "eigenvalue", "time_constant", "frequency"]
+    parts = [results[loop, delay].sel(context=1)[names] for loop in ("clamped", "closed")]
+    loop = pd.Index(["clamped", "closed"], name="loop")
+    return xr.concat(parts, loop, join="outer", combine_attrs="drop_conflicts")
+
+
+figure = fpa.plot.spectrum(both(0), color="loop")
+figure.update_layout(title_subtitle_text="nine goals, feedback at once")
+figure.show()
+
+# %%
+# The body adds modes of its own, slower than those of the network. Feedback that is a quarter of a second
+# late makes them oscillate, at the right edge of the unit circle:
+
+figure = fpa.plot.spectrum(both(5), color="loop")
+figure.update_layout(title_subtitle_text="nine goals, feedback 0.25 s late")
 figure.show()
 
 # %%
@@ -94,13 +87,13 @@ start = one.x + 1e-3 * one.right_eigenvector.isel(mode=0).real
 path = fpa.simulate(loop, np.tile(one.u.values, (60, 1)), start.values, progress=False)
 amplitude = (path.x.values - one.x.values) @ one.left_eigenvector.isel(mode=0).values.conj()
 expected = amplitude[0] * one.eigenvalue.values[0] ** np.arange(60)
-figure = go.Figure()
-time = path.time.values
-figure.add_scatter(x=time, y=1e3 * amplitude.real, mode="markers", name="simulated", marker_color=BLUE)
-figure.add_scatter(x=time, y=1e3 * expected.real, mode="lines", name="predicted", line_color=VERMILION)
-figure.update_layout(template="fpanalysis", height=360, title_text="The leading mode after a small push")
-figure.update_xaxes(title_text="time (s)")
-figure.update_yaxes(title_text="amplitude, real part (10⁻³)")
+seen = np.stack([amplitude.real, expected.real])
+seen = xr.DataArray(
+    seen, dims=("from", "time"), coords={"from": ["simulated", "predicted"], "time": path.time}
+)
+seen.attrs = {"long_name": "amplitude", "units": "1"}
+figure = fpa.plot.profiles(seen.to_dataset(name="amplitude"), "amplitude", color="from", band=None)
+figure.update_layout(title_text="Leading mode after a small push")
 figure.show()
 
 # %%
@@ -124,13 +117,10 @@ print(
 path = fpa.simulate(
     eager.closed_loop(), np.tile(one.u.values, (4000, 1)), one.x.values + 1e-4, progress=False
 )
-away = 100 * (path.y.isel(output=[0, 1]).values - one.position.values)
-figure = go.Figure()
-for name, values, color in zip("xy", away.T, (BLUE, VERMILION), strict=True):
-    figure.add_scatter(x=path.time.values, y=values, mode="lines", name=name, line_color=color)
-figure.update_layout(template="fpanalysis", height=360, title_text="The hand, started 10⁻⁴ from rest")
-figure.update_xaxes(title_text="time (s)", range=[0, 100])
-figure.update_yaxes(title_text="from the resting place (cm)")
+away = path.y.isel(output=[0, 1]).rename(output="axis").assign_coords(axis=["x", "y"]) - one.position
+away.attrs = {"long_name": "from rest", "units": "m"}
+figure = fpa.plot.profiles(away.sel(time=slice(0, 100)).to_dataset(name="away"), "away", band=None)
+figure.update_layout(title_text="The hand, started 10⁻⁴ from rest")
 figure.show()
 
 # %%
@@ -149,22 +139,23 @@ for k, (shoulder, elbow) in enumerate(angles):
     print(f"shoulder {shoulder:6.1f}°, elbow {elbow:6.1f}°: {says}")
 
 # %%
-# In simulation an arm that starts a hair's breadth from the unstable posture leaves it:
+# In simulation an arm that starts a hair's breadth from the unstable posture leaves it, and the other stays.
+# The distance of the hand from where it rests:
 
-figure = go.Figure()
-for k, color in zip(range(2), (BLUE, VERMILION), strict=True):
-    says = "stable" if bool(one.is_stable[k]) else "unstable"
-    path = fpa.simulate(
-        arm.closed_loop(), np.tile(one.u.values, (150, 1)), one.x.values[k] + 1e-4, progress=False
-    )
-    away = np.linalg.norm(path.y.values[:, :2] - one.position.values[k], axis=1)
-    figure.add_scatter(
-        x=path.time.values, y=100 * away, mode="lines", name=f"{says} posture", line_color=color
-    )
-figure.update_layout(template="fpanalysis", height=360, title_text="The hand after starting 10⁻⁴ from rest")
-figure.update_xaxes(title_text="time (s)")
-figure.update_yaxes(title_text="distance from the resting place (cm)", type="log", exponentformat="power")
+path = fpa.simulate(arm.closed_loop(), np.tile(one.u.values, (300, 1)), one.x + 1e-4, progress=False)
+hand = path.y.sel(output=["position[0]", "position[1]"]).rename(output="axis").assign_coords(axis=["x", "y"])
+away = np.sqrt(((hand - one.position) ** 2).sum("axis"))
+away.attrs = {"long_name": "distance of the hand", "units": "m"}
+away = away.assign_coords(posture=("fixed_point", np.where(one.is_stable, "stable", "unstable")))
+figure = fpa.plot.profiles(away.to_dataset(name="away"), "away", color="posture", band=None)
+figure.update_layout(title_text="The hand after starting 10⁻⁴ from rest", yaxis_type="log")
 figure.show()
+
+# %%
+# And where does it go? Its elbow turns over, until the arm rests in the other posture.
+
+elbow = np.degrees(path.x.sel(state="plant.angle[1]").isel(time=-1).values)
+print("elbow in the end (°):", elbow.round(1), " hand from the goal (m):", away.isel(time=-1).values.round(4))
 
 # %%
 # Save it, and go on in xarray
@@ -176,3 +167,7 @@ fpa.save(results["closed", 5], folder / "closed.nc")
 ds = fpa.open_dataset(folder / "closed.nc")
 print("slowest mode (s), median over goals")
 print(ds.time_constant.max("mode").isel(fixed_point=0).median("goal").to_pandas().round(2).to_string())
+
+# %%
+# To try next: a force field in the loop, `field=fpa.fields.Curl(1.0)`, which moves its modes but not its
+# point of rest; `fpa.follow` along the context. :doc:`plot_trail` looks at what happens on the way to a goal.

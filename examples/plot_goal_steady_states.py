@@ -1,10 +1,11 @@
 """
-Where controllers rest at their goals
-=====================================
+Where do controllers rest at their goals?
+=========================================
 
 A controller has reached its goal: the body is where it should be and does not move. What does the network do
 now? We ask twelve controllers of a point mass that were trained in curl fields of four strengths, at 25
-goals, under five values of the context input, which tells them how strong a field to expect.
+goals, under five values of the context input, which tells them how strong a field to expect. Each rests in
+one state, and these states are a map of the workspace.
 """
 
 # sphinx_gallery_thumbnail_path = '_static/thumbnails/goal_steady_states.png'
@@ -14,20 +15,16 @@ from pathlib import Path
 
 import numpy as np
 import plotly.graph_objects as go
-import xarray as xr
 from scipy.linalg import subspace_angles
 
 import fpanalysis as fpa
-import fpanalysis.plot  # registers the figures' template
-
-COLORS = ["#0072B2", "#56B4E9", "#767676", "#E69F00", "#D55E00"]
 
 # %%
 # One call
 # --------
 #
-# The feedback is held at the goal and the network's own state is solved for. Everything that varies becomes
-# a dimension of the result: the field strength of the training, the replicate, the context, the goal.
+# The feedback is held at the goal and the network's own state is solved for. Everything that varies becomes a
+# dimension of the result: the field strength of the training, the replicate, the context, the goal.
 
 controllers = fpa.datasets.reaching_ensemble().sel(method="std")
 goal = fpa.Goal(position=fpa.grid(5, 5), context=[-2, -1, 0, 1, 2])
@@ -44,55 +41,66 @@ table = fpa.summarize(ds.sel(field_std=0.8, replicate=0, context=[0, 2]).isel(go
 print(table[["fixed points", "stable", "time constant (s)", "force (N)"]].round(3).to_string())
 
 # %%
-# A few thousandths to hundredths of a newton remain. In the closed loop such a body would come to rest
-# slightly beside its goal, where the force vanishes: see :doc:`plot_clamped_and_closed`.
+# And for all controllers, by the context: a few thousandths to hundredths of a newton remain. It is most
+# where the context is negative, which no training has shown them (`std` draws the absolute value of a normal
+# number). In the closed loop such a body comes to rest slightly beside its goal, where the force vanishes:
+# see :doc:`plot_clamped_and_closed`.
+
+force = ds.force_norm.isel(fixed_point=0)
+fpa.plot.compare(force, by="context", color="field_std").show()
+
+# %%
+# A map of the workspace
+# ----------------------
 #
-# A plane of goals
-# ----------------
-#
-# The 25 points of one controller and one context, along the three principal components of all 125:
+# The states of one controller, along the three principal components of all its 125. Lines join neighbouring
+# goals, and the numbers are the contexts. Every context has its own sheet, an image of the workspace.
 
 one = ds.sel(field_std=0.8, replicate=0).isel(fixed_point=0)
-points = one.x.stack(condition=("context", "goal")).transpose("condition", "state").values
-mean = points.mean(axis=0)
-components = np.linalg.svd(points - mean, full_matrices=False)[2][:3]
-figure = go.Figure()
-for color, context in zip(COLORS, ds.context.values, strict=True):
-    at = (one.x.sel(context=context).values - mean) @ components.T
+states = one.x.stack(condition=("context", "goal")).transpose("condition", "state").values
+mean = states.mean(axis=0)
+components = np.linalg.svd(states - mean, full_matrices=False)[2][:3]
+# Along the rows of the grid, then along its columns, with a gap after each.
+rows = np.pad(np.arange(25).reshape(5, 5), ((0, 0), (0, 1)), constant_values=-1)
+mesh = np.concatenate([rows.ravel(), np.pad(rows[:, :5].T, ((0, 0), (0, 1)), constant_values=-1).ravel()])
+figure = go.Figure(layout={"template": "fpanalysis", "height": 600, "showlegend": False})
+for context in one.context.values:
+    at = (one.x.sel(context=context).transpose("goal", "state").values - mean) @ components.T
+    x, y, z = np.where(mesh[:, None] < 0, np.nan, at[mesh]).T
+    colored = {"color": np.full(len(mesh), context), "coloraxis": "coloraxis"}
     figure.add_scatter3d(
-        x=at[:, 0],
-        y=at[:, 1],
-        z=at[:, 2],
-        mode="markers",
-        marker={"size": 4, "color": color},
-        name=f"context {context:g}",
-        text=[
-            f"goal ({x:.1f}, {y:.1f}) m" for x, y in zip(one.goal_x.values, one.goal_y.values, strict=True)
+        x=x,
+        y=y,
+        z=z,
+        mode="lines+markers+text",
+        line={**colored, "width": 3},
+        marker={**colored, "size": 3},
+        text=[f"{context:g}", *[""] * (len(mesh) - 1)],
+        hovertext=[
+            f"context {context:g}<br>goal ({one.goal_x.values[k]:.1f}, {one.goal_y.values[k]:.1f}) m"
+            for k in mesh
         ],
+        hoverinfo="text",
     )
 figure.update_layout(
-    template="fpanalysis",
-    height=520,
-    title_text="Fixed points at 25 goals and five contexts",
-    scene={f"{axis}axis_title": f"PC {k} (activity)" for k, axis in enumerate("xyz", start=1)},
+    title_text="25 goals under five contexts",
+    coloraxis_showscale=False,
+    scene={f"{axis}axis_title_text": f"PC {k}" for k, axis in enumerate("xyz", start=1)},
+    scene_camera_eye={"x": 1.9, "y": 1.2, "z": 0.9},
+    margin={"l": 10, "r": 0, "b": 0},
 )
 figure.show()
 
 # %%
-# At each context the goals form a sheet that is nearly flat: an image of the workspace. The context moves the
-# sheet as a whole, and tilts it. In numbers, for all twelve controllers:
+# The context moves the sheet as a whole, and tilts it. In numbers, for all twelve controllers:
 
 
 def plane(x):
     """Return centre, directions, share of the variance and spread of the best plane through points."""
     center = x.mean(axis=0)
     _, size, directions = np.linalg.svd(x - center, full_matrices=False)
-    return (
-        center,
-        directions[:2].T,
-        np.sum(size[:2] ** 2) / np.sum(size**2),
-        np.sqrt(np.sum(size**2) / len(x)),
-    )
+    share = np.sum(size[:2] ** 2) / np.sum(size**2)
+    return center, directions[:2].T, share, np.sqrt(np.sum(size**2) / len(x))
 
 
 shares, angles, shifts = [], [], []
@@ -106,37 +114,29 @@ print(f"tilt from context −2 to 2:      {np.median(angles):.0f}° (median), {m
 print(f"its centre moves by             {np.median(shifts):.1f} times the spread of the sheet (median)")
 
 # %%
-# Eigenvalues by context
-# ----------------------
+# How the context changes the modes
+# ---------------------------------
 #
-# The eigenvalues of the same controller at all goals. Complex pairs are modes that oscillate; the farther
-# from the origin, the longer they last.
+# The eigenvalues of the same controller at all goals, by the context. Complex pairs are modes that oscillate;
+# the farther from the origin, the longer they last.
 
-angle = np.linspace(0, 2 * np.pi, 200)
-figure = go.Figure()
-figure.add_scatter(
-    x=np.cos(angle), y=np.sin(angle), mode="lines", line={"color": "#9A9A9A"}, name="boundary of stability"
-)
-for color, context in zip(COLORS, ds.context.values, strict=True):
-    value = one.eigenvalue.sel(context=context).values.ravel()
-    value = value[np.abs(value) > 0.3]
-    figure.add_scatter(
-        x=value.real,
-        y=value.imag,
-        mode="markers",
-        marker={"size": 4, "color": color, "opacity": 0.7},
-        name=f"context {context:g}",
-    )
-figure.update_layout(template="fpanalysis", height=520, title_text="Eigenvalues larger than 0.3, at 25 goals")
-figure.update_xaxes(title_text="Re λ (dimensionless)", range=[-0.7, 1.1])
-figure.update_yaxes(title_text="Im λ (dimensionless)", scaleanchor="x", range=[-0.6, 0.6])
-figure.show()
+fpa.plot.spectrum(one, color="context").show()
+
+# %%
+# In small steps of the context the modes can be followed: a line is one mode, at the goal in the middle. With
+# the context, real modes meet and become pairs, whose angle grows: the network turns faster.
+
+fine = fpa.Goal(position=(0.0, 0.0), context=np.linspace(-2, 2, 41))
+controller = controllers.sel(field_std=0.8, replicate=0)
+branch = fpa.follow(fpa.find_fixed_points(controller, fine, progress=False), "context")
+fpa.plot.spectrum_by(branch, "context", max_modes=6).show()
 
 # %%
 # Save it, and go on in xarray
 # ----------------------------
 #
-# The file holds labels, units and complex numbers. What follows uses the file alone.
+# The file holds labels, units and complex numbers. What follows uses the file alone: the slowest mode above
+# 0.1 Hz of every controller, at every goal and context.
 
 folder = Path(tempfile.gettempdir()) / "fpanalysis"
 folder.mkdir(exist_ok=True)
@@ -145,16 +145,19 @@ fpa.save(ds, path)
 ds = fpa.open_dataset(path)
 
 oscillates = (ds.frequency > 0.1) & ds.is_stable
-slowest = ds.time_constant.where(oscillates).max(["mode", "fixed_point"])
-xr.set_options(display_expand_attrs=False)
-print("time constant (s) of the slowest mode above 0.1 Hz; median over goals and replicates")
-print(slowest.median(["goal", "replicate"]).to_pandas().round(3).to_string())
+chosen = ds.time_constant.where(oscillates).fillna(-1).argmax("mode").isel(fixed_point=0)
+slowest = ds[["time_constant", "frequency"]].where(oscillates).isel(mode=chosen, fixed_point=0)
+print("time constant (s), median over goals and replicates")
+print(slowest.time_constant.median(["goal", "replicate"]).to_pandas().round(2).to_string())
 
 # %%
 # With the body clamped, how long the oscillating modes last depends little on the field that the network was
-# trained in. Their frequency does:
+# trained in. Their frequency does: the stronger the field, and the more of it the context announces, the
+# faster.
 
-chosen = ds.time_constant.where(oscillates).fillna(-1).argmax("mode")
-frequency = ds.frequency.isel(mode=chosen).isel(fixed_point=0)
-print("its frequency (Hz)")
-print(frequency.median(["goal", "replicate"]).to_pandas().round(2).to_string())
+fpa.plot.compare(slowest.frequency, by="context", color="field_std").show()
+
+# %%
+# To try next: `loop="closed"` for network and body together (:doc:`plot_clamped_and_closed`), or a finer
+# sweep of the context with `fpa.follow(ds, "context")`. :doc:`plot_ringing` asks whether networks trained in
+# strong fields swing.

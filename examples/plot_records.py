@@ -1,11 +1,13 @@
 """
-Keep results, and find them by hyperparameter
-=============================================
+Which network was this figure made from?
+========================================
 
 A folder holds 24 trained controllers, and their names say how each was trained. Here they move into a records
 store, which finds them by hyperparameter, computes every evaluation once, and knows of each figure how the
 networks in it were trained and tested.
 """
+
+# sphinx_gallery_thumbnail_path = '_static/thumbnails/records.png'
 
 import re
 import shutil
@@ -14,10 +16,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-import plotly.graph_objects as go
 
 import fpanalysis as fpa
-import fpanalysis.plot  # registers the figures' template
 
 place = Path(tempfile.gettempdir()) / "fpanalysis" / "records"
 shutil.rmtree(place, ignore_errors=True)
@@ -90,7 +90,7 @@ print(db.models.where(field_std=0.8, method="std", replicate=1).one())
 goal = fpa.Goal(position=(0.1, 0.0), context=np.linspace(-1.0, 3.0, 5))
 for _ in range(2):
     began = time.perf_counter()
-    fps = db.fixed_points(query, goal, spectra="values")
+    fps = db.fixed_points(query, goal, spectra="values", progress=False)
     print(f"{time.perf_counter() - began:.2f} s")
 fps[["time_constant", "is_stable", "residual"]]
 
@@ -118,21 +118,15 @@ db.evaluations.df()[["type", "position", "label"]]
 
 for record in query:
     ds = db.fixed_points(record, goal, spectra="values", progress=False)
-    eigenvalue = ds.eigenvalue.isel(fixed_point=0).values
-    fig = go.Figure()
-    for context, values in zip(ds.context.values, eigenvalue, strict=True):
-        name = f"context {context:g}"
-        fig.add_scatter(x=values.real, y=values.imag, mode="markers", name=name)
-    fig.update_layout(title="Modes at the goal", width=620, height=520)
-    fig.update_xaxes(title="real part of the eigenvalue (1)", range=[0.3, 1.02])
-    fig.update_yaxes(title="imaginary part (1)", scaleanchor="x")
+    fig = fpa.plot.spectrum(ds, color="context")
     db.add_figure(fig, type="spectrum", parents=[ds], n_modes=int(ds.sizes["mode"]))
 
 figures = db.figures.where(type="spectrum", train=dict(field_std=0.8), test=dict(loop="clamped"))
 figures.varies()
 
 # %%
-# Each says on a line what distinguishes it from the others.
+# Each says on a line what distinguishes it from the others. This one shows the modes of a controller at the
+# goal, by the context it was told.
 
 figures.load(annotate="varying")[0].show()
 
@@ -147,6 +141,12 @@ print(*sorted(path.name for path in (place / "figures").iterdir()), sep="\n")
 index[["name", "train.perturbation.field_std", "train.replicate", "test.loop"]]
 
 # %%
+# What the package can draw of a dataset also fits on one page, with its attributes, that opens offline:
+
+report = fpa.plot.report(fps, place / "report.html")
+print(report.name, f"{report.stat().st_size / 1e6:.1f} MB")
+
+# %%
 # Leave it in order
 # -----------------
 #
@@ -156,3 +156,7 @@ index[["name", "train.perturbation.field_std", "train.replicate", "test.loop"]]
 print(len(db.check(progress=False)), "problems")
 db.close()
 print(*sorted(path.name for path in (place / "results").iterdir()), sep="\n")
+
+# %%
+# To try next: `fpanalysis db --help` for the same from a terminal, and `db.train(config)`, which trains only
+# what the store does not hold. :doc:`plot_xarray` goes on with datasets from files.

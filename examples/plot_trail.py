@@ -1,6 +1,6 @@
 """
-The trail of a reach
-====================
+What does a reach run after?
+============================
 
 While a controller reaches, its input changes in every step, and with it the point where the network would
 come to rest if the input stayed as it is. Does the network follow that point closely, or does it run after
@@ -13,12 +13,8 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import plotly.graph_objects as go
 
 import fpanalysis as fpa
-import fpanalysis.plot  # registers the figures' template
-
-COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#767676"]
 
 # %%
 # One call
@@ -29,10 +25,17 @@ COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#00
 
 controller = fpa.datasets.reaching_ensemble().sel(method="std", field_std=0.8, replicate=0).one()
 trials = fpa.tasks.SimpleReaches(n_steps=60).validation(n_directions=8, context=1.0)
-reaches = fpa.simulate(controller, trials)
+reaches = fpa.simulate(controller, trials, progress=False)
+angle = np.degrees(reaches.direction).round().astype(int)
+reaches = reaches.assign_coords(angle=angle.assign_attrs(units="°"))
 ds = fpa.find_fixed_points(controller, inputs=reaches, spectra="values", progress=False)
 print(dict(ds.n_fixed_points.sizes))
 print("fixed points at each step:", np.unique(ds.n_fixed_points), " stable:", bool(ds.is_stable.all()))
+
+# %%
+# These are the reaches, in the plane of the hand, and the force on the way: forwards, then backwards.
+
+fpa.plot.trajectories(reaches, color="angle", panels=["position", "force"]).show()
 
 # %%
 # Each step is solved from the points of the steps before and after it. Every tenth also has 64 candidates of
@@ -48,66 +51,31 @@ print(
 # State and fixed point
 # ---------------------
 #
-# Lines are where the network is, dots where it would rest under the input of the same step. Both start far
-# apart, since the goal has just been shown, and meet at the goal.
+# Four of the eight. Lines are where the network is, open symbols where it would rest under the input of the
+# same step. Both start far apart, since the goal has just been shown, and meet at the goal.
 
-state = reaches.hidden.values
-target = ds.x.isel(fixed_point=0).values
-mean = target.mean(axis=(0, 1))
-axes = np.linalg.svd((target - mean).reshape(-1, target.shape[-1]), full_matrices=False)[2][:2].T
-figure = go.Figure()
-for k, color in enumerate(COLORS):
-    line, dots = (state[k] - mean) @ axes, (target[k] - mean) @ axes
-    name = f"{np.degrees(float(ds.direction[k])):.0f}°"
-    figure.add_scatter(x=line[:, 0], y=line[:, 1], mode="lines", line={"color": color, "width": 1}, name=name)
-    figure.add_scatter(
-        x=dots[:, 0],
-        y=dots[:, 1],
-        mode="markers",
-        marker={"color": color, "size": 5, "symbol": "circle-open"},
-        showlegend=False,
-    )
-figure.update_layout(
-    template="fpanalysis",
-    height=520,
-    title_text="Eight reaches: the state (lines) and where it would rest (circles)",
-)
-figure.update_xaxes(title_text="PC 1 of the fixed points (activity)")
-figure.update_yaxes(title_text="PC 2 of the fixed points (activity)", scaleanchor="x")
-figure.show()
+fpa.plot.fixed_point_trail(ds.isel(trial=[0, 2, 4, 6]), reaches, color="angle").show()
 
 # %%
 # How far behind
 # --------------
 #
-# The distance falls twice: the fixed point jumps when the goal is shown, and moves again for the brake. The
-# force that the network would exert at its fixed point shows the same: a push towards the goal, then a brake.
+# The distance of the state from the fixed point, mean and standard deviation of eight reaches. It falls
+# twice: the fixed point jumps when the goal is shown, and moves again for the brake.
 
-distance = np.linalg.norm(state - target, axis=-1)
-force = ds.force_norm.isel(fixed_point=0).mean("trial")
-figure = go.Figure()
-figure.add_scatter(
-    x=ds.time.values, y=distance.mean(axis=0), name="distance from the fixed point", line_color="#0072B2"
-)
-figure.add_scatter(
-    x=ds.time.values, y=force.values, name="force at the fixed point", yaxis="y2", line_color="#D55E00"
-)
-figure.update_layout(
-    template="fpanalysis",
-    height=380,
-    title_text="Mean over eight reaches",
-    yaxis={"title": {"text": "distance (activity)"}, "rangemode": "tozero"},
-    yaxis2={
-        "title": {"text": "force (N)"},
-        "overlaying": "y",
-        "side": "right",
-        "showgrid": False,
-        "rangemode": "tozero",
-        "tickmode": "auto",
-    },
-)
-figure.update_xaxes(title_text="time (s)")
-figure.show()
+target = ds.x.isel(fixed_point=0)
+state = reaches.hidden.rename(unit="state").assign_coords(state=target.state)
+distance = np.sqrt(((state - target) ** 2).sum("state"))
+distance.attrs = {"long_name": "distance from the fixed point", "units": "1"}
+wanted = ds.force.isel(fixed_point=0).assign_attrs(long_name="force at the point")
+followed = reaches[["start", "target_position"]].assign(distance=distance, wanted=wanted)
+fpa.plot.profiles(followed, "distance").show()
+
+# %%
+# The force that the network would exert at its fixed point shows the same, along the reach and across it: a
+# push towards the goal, then a brake.
+
+fpa.plot.profiles(followed, "wanted").show()
 
 # %%
 # Save it, and go on in xarray
@@ -120,3 +88,8 @@ ds = fpa.open_dataset(folder / "trail.nc")
 slowest = ds.time_constant.max("mode").isel(fixed_point=0).mean("trial")
 print("slowest time constant of the clamped network (s), mean over the reaches")
 print(slowest.sel(time=[0.1, 0.5, 1.0, 2.0, 3.0], method="nearest").to_pandas().round(3).to_string())
+
+# %%
+# To try next: another context, in which the network expects a stronger field; `fpa.tasks.DelayedReaches`,
+# where the goal is shown before the movement may begin. :doc:`plot_goal_steady_states` looks at the end of
+# the trail.

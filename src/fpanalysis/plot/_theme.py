@@ -68,16 +68,17 @@ def _template(
         paper_bgcolor=ground,
         plot_bgcolor=ground,
         title={
+            # From the edge of the figure: from that of the data, a narrow figure would have too little room.
             "x": 0,
-            "xref": "paper",
+            "xref": "container",
             "xanchor": "left",
             "y": 1,
             "yref": "container",
             "yanchor": "top",
             # Room for plotly's row of buttons, which lies over a title in narrow figures.
-            "pad": {"t": 30, "b": 8},
+            "pad": {"t": 30, "b": 8, "l": 12},
             "automargin": True,
-            "font": {"size": 16},
+            "font": {"size": 15},
             "subtitle": {"font": {"size": 12, "color": soft}},
         },
         # Below the data and across: beside it, a legend would take half of a narrow figure.
