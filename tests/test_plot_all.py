@@ -82,7 +82,7 @@ def test_figures_survive_json_turn_dark_and_name_their_axes(data, name, empty):
     figure = getattr(plot, name)(*arguments)
     text = str(figure.to_json())
     again = pio.from_json(text)
-    assert json.loads(again.to_json()) == json.loads(text)
+    assert json.loads(str(again.to_json())) == json.loads(text)
     words = [note.text or "" for note in figure.layout.annotations]
     if empty:
         assert any(words), "an empty figure says nothing"
