@@ -31,7 +31,7 @@ goal = fpa.Goal(position=fpa.grid(3, 3), context=[0, 1, 2])
 results = {}
 for delay in (0, 5):  # one by one, since a longer delay line is a larger state
     mass = masses.sel(delay=delay)
-    results["clamped", delay] = fpa.find_fixed_points(mass, goal, progress=False)
+    results["clamped", delay] = fpa.find_fixed_points(mass, goal, spectra="values", progress=False)
     results["closed", delay] = fpa.find_fixed_points(mass, goal, loop="closed", progress=False)
     for loop in ("clamped", "closed"):
         print(f"\n{loop}, delay of {delay} steps")
@@ -107,8 +107,8 @@ figure.show()
 
 eager = fpa.datasets.reaching_ensemble().sel(method="active", field_std=1.2, replicate=1).one()
 far = fpa.Goal(position=(0.0, 0.8), context=2)
-one = fpa.find_fixed_points(eager, far, loop="closed", progress=False).isel(fixed_point=0)
-clamped = fpa.find_fixed_points(eager, far, progress=False)
+one = fpa.find_fixed_points(eager, far, loop="closed", spectra="values", progress=False).isel(fixed_point=0)
+clamped = fpa.find_fixed_points(eager, far, spectra="values", progress=False)
 print("clamped stable:", bool(clamped.is_stable.all()), " closed stable:", bool(one.is_stable))
 print(
     f"its leading mode grows by e in {-float(one.time_constant[0]):.1f} s,"
@@ -132,7 +132,7 @@ figure.show()
 
 arm = fpa.datasets.arm_ensemble().sel(delay=0).one()
 reach = fpa.Goal(position=(0.05, 0.4), context=1)
-one = fpa.find_fixed_points(arm, reach, loop="closed", progress=False)
+one = fpa.find_fixed_points(arm, reach, loop="closed", spectra="values", progress=False)
 angles = np.degrees(one.x.sel(state=["plant.angle[0]", "plant.angle[1]"]).values)
 for k, (shoulder, elbow) in enumerate(angles):
     says = "stable" if bool(one.is_stable[k]) else "unstable"

@@ -139,7 +139,8 @@ def test_networks_that_stopped_are_named_and_marked():
     ds.selected_checkpoint[1, 2, 3], ds.validation_loss[1, 2, 3] = -1, np.inf
     figure = loss_history(ds)
     assert "1 of 24 networks stopped before the end" in notes(figure)
-    assert "method = b, field_std = 0.8 N s/m, replicate = 3: at iteration 10" in notes(figure)
+    stop = "method = b, field_std = 0.8 N s/m, replicate = 3: at iteration 10"
+    assert stop in notes(figure).replace("<br>", " ")
     assert "1 networks without a checkpoint" in notes(figure)
     sums = [trace for trace in figure.data if trace.name == "sum of the terms" and trace.mode == "markers"]
     chosen, stopped = sums

@@ -1,5 +1,7 @@
 """Conditions keep their colours from figure to figure, and curves keep their labels."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -8,7 +10,7 @@ from plot_data import build, markers, spectrum
 from fpanalysis.plot import _styles, assign_colors
 from fpanalysis.plot._curves import checked_most, curves_of, thinned
 from fpanalysis.plot._styles import styles
-from fpanalysis.plot._theme import DASHES, PALETTE, SCALES, SYMBOLS
+from fpanalysis.plot._theme import DASHES, PALETTE, SCALES, SYMBOLS, new_figure
 
 
 @pytest.fixture(autouse=True)
@@ -133,3 +135,13 @@ def test_curves_that_cannot_be_are_explained():
         curves.groups("target")
     with pytest.raises(ValueError, match="max_curves: expected a whole number"):
         checked_most(-1)
+
+
+def test_long_titles_and_notes_take_the_lines_that_a_narrow_figure_has_room_for():
+    title, notes = "as long as this is " * 6, ["first,<br>second", "and &amp; " * 20, "x" * 70]
+    layout: Any = new_figure(title, notes).layout
+    lines, noted = layout.title.text.split("<br>"), layout.title.subtitle.text.split("<br>")
+    assert " ".join(lines) == title.strip() and max(map(len, lines)) <= 46
+    assert " ".join(noted) == f"first, second {notes[1]}{notes[2]}" and noted[-1] == "x" * 70
+    assert max(map(len, noted[:-1])) <= 58
+    assert new_figure("short", []).layout.title.subtitle.text is None  # pyright: ignore[reportAttributeAccessIssue]

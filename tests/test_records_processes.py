@@ -29,9 +29,16 @@ def record(db, writer, number):
 
 
 def write_on(folder, acknowledged, writer):
-    with fpa.open_store(folder) as db, open(acknowledged, "ab", buffering=0) as file:
+    with fpa.open_store(folder) as db, open(acknowledged / str(writer), "wb", buffering=0) as file:
         for number in range(100_000):
             file.write(record(db, writer, number).encode() + b"\n")
+
+
+def wait_for(file):
+    deadline = time.monotonic() + 120
+    while not (file.exists() and file.stat().st_size):
+        assert time.monotonic() < deadline, f"nothing was written to {file}"
+        time.sleep(0.01)
 
 
 def open_at(folder, barrier, failures):
@@ -56,6 +63,7 @@ def write_some(folder, writer, count, failures):
 
 def test_forty_kills_lose_nothing_that_was_acknowledged(tmp_path, processes):
     folder, acknowledged = tmp_path / "results", tmp_path / "acknowledged"
+    acknowledged.mkdir()
     dice = random.Random(0)
     running = []
     for writer in range(44):
@@ -63,14 +71,16 @@ def test_forty_kills_lose_nothing_that_was_acknowledged(tmp_path, processes):
         process.start()
         running.append(process)
         if len(running) > 4:
+            number, victim = writer - 4, running.pop(0)
+            if number % 4:  # the others may die while they open the store
+                wait_for(acknowledged / str(number))
             time.sleep(dice.uniform(0.05, 0.3))
-            victim = running.pop(0)
             os.kill(victim.pid, signal.SIGKILL)
             victim.join()
     for process in running:
         os.kill(process.pid, signal.SIGKILL)
         process.join()
-    hashes = acknowledged.read_text().split()
+    hashes = [each for file in acknowledged.iterdir() for each in file.read_text().split()]
     assert len(hashes) > 40
     with sqlite3.connect(folder / "records.sqlite") as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

@@ -11,17 +11,17 @@ from playwright.sync_api import sync_playwright
 DOCS = Path(__file__).parents[1]
 # Which figure of a page stands for it, counted from 0.
 FIGURES = {
-    "clamped_and_closed": 1,
-    "exploding_losses": 2,
-    "flipflop": 1,
+    "clamped_and_closed": 3,
+    "exploding_losses": 1,
+    "flipflop": 0,
     "goal_steady_states": 1,
-    "line_attractor": 1,
+    "line_attractor": 4,
     "lorenz": 0,
     "pytorch": 0,
     "records": 0,
     "ringing": 1,
     "trail": 1,
-    "wilson_cowan": 0,
+    "wilson_cowan": 3,
     "xarray": 0,
 }
 # Drawn anew on a small sheet, without words.
@@ -29,9 +29,12 @@ SMALL = """async (figure) => {
     const sheet = document.body.appendChild(document.createElement("div"));
     sheet.id = "small";
     sheet.style = "position: fixed; inset: 0; z-index: 9999; width: 500px; height: 350px";
-    const margin = {...figure.layout.margin, t: 12, b: 40};
-    const layout = {...figure.layout, title: {}, showlegend: false, width: 500, height: 350, margin};
-    await Plotly.newPlot(sheet, figure.data, layout);
+    const layout = {...structuredClone(figure.layout), showlegend: false, width: 500, height: 350};
+    layout.title = {automargin: false};
+    layout.margin = {l: 30, r: 12, t: 12, b: 30};
+    for (const place of [layout, layout.scene || {}])
+        for (const name in place) if (/^[xyz]axis/.test(name)) place[name].title = {text: ""};
+    await Plotly.newPlot(sheet, figure.data.map((trace) => ({...trace, showscale: false})), layout);
 }"""
 
 
@@ -40,6 +43,7 @@ def main() -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium")
         page = browser.new_context(color_scheme="light", device_scale_factor=0.8).new_page()
+        page.set_default_timeout(120_000)
         for name, number in FIGURES.items():
             page.goto((DOCS / "_build" / "html" / "auto_examples" / f"plot_{name}.html").as_uri())
             page.locator(".plotly-graph-div").nth(number).evaluate(SMALL)

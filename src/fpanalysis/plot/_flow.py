@@ -12,7 +12,7 @@ from fpanalysis.plot._kinds import hover_texts, kinds_of, thinned
 from fpanalysis.plot._pca import axis_titles
 from fpanalysis.plot._points import Points, none_found, points_of
 from fpanalysis.plot._text import escaped, number, unit_of
-from fpanalysis.plot._theme import ORANGE, PURPLE, blank, new_figure
+from fpanalysis.plot._theme import ORANGE, PURPLE, blank, new_figure, set_notes
 from fpanalysis.plot._trajectories import paths_of, with_gaps
 from fpanalysis.projection import Projection
 from fpanalysis.states import states_of
@@ -115,7 +115,8 @@ def flow(
     for axis, values, text in zip("xy", (plane.first, plane.second), titles, strict=True):
         ends = [float(values.min()), float(values.max())]
         figure.update_layout({f"{axis}axis": {"title": {"text": text}, "range": ends, "zeroline": False}})
-    figure.update_layout(height=_HEIGHT, title_subtitle_text="<br>".join(notes) or None)
+    figure.update_layout(height=_HEIGHT)
+    set_notes(figure, notes)
     return figure
 
 

@@ -10,7 +10,7 @@ from fpanalysis._messages import listed, nearest
 from fpanalysis.plot._curves import Curves
 from fpanalysis.plot._styles import Style, styles
 from fpanalysis.plot._text import escaped, joined, number
-from fpanalysis.plot._theme import GREY, new_figure, say
+from fpanalysis.plot._theme import GREY, new_figure, say, set_notes
 
 _MOST_ITERATIONS, _MOST_NAMED = 400, 3
 _SYMBOLS_A_CURVE = 8
@@ -90,9 +90,7 @@ def loss_history(history: xr.Dataset, color: str = "term") -> go.Figure:
     if "term" not in given["loss"].dims and "term" in given.coords:
         figure.update_yaxes(title_text=f"weighted loss, {escaped(history['term'].item())}")
     missing = [line.name for line, is_drawn in zip(lines, has_losses, strict=True) if not is_drawn]
-    notes = [*_averages(drawn), *thinning, *_not_shown(drawn, missing), *_stops(networks)]
-    if notes:
-        figure.update_layout(title_subtitle_text="<br>".join(notes))
+    set_notes(figure, [*_averages(drawn), *thinning, *_not_shown(drawn, missing), *_stops(networks)])
     if not drawn:
         say(figure, "no loss is finite and positive" if history["loss"].size else "no losses to show")
     return figure

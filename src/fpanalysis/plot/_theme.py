@@ -4,6 +4,8 @@ Everything that must differ between white and dark is in the templates, so that 
 one to the other with its template. Colours of traces are chosen to be seen on both.
 """
 
+from textwrap import wrap
+
 import plotly.graph_objects as go
 import plotly.io as pio
 
@@ -35,6 +37,9 @@ WEBGL_ABOVE = 50_000
 """Number of points above which two-dimensional figures draw with WebGL."""
 
 LIGHT, DARK = "fpanalysis", "fpanalysis_dark"
+
+# Characters in a line that a figure of 368 pixels has room for: plotly breaks no lines.
+_TITLE_WIDTH, _NOTE_WIDTH = 46, 58
 
 
 def _template(
@@ -137,10 +142,20 @@ pio.templates[DARK] = _template(
 def new_figure(title: str, notes: list[str]) -> go.Figure:
     """Return an empty figure with this title and, under it, the notes."""
     figure = go.Figure(layout={"template": LIGHT})
-    figure.update_layout(title_text=title, legend_itemsizing="constant")
-    if notes:
-        figure.update_layout(title_subtitle_text="<br>".join(notes))
+    figure.update_layout(title_text=_in_lines([title], _TITLE_WIDTH), legend_itemsizing="constant")
+    set_notes(figure, notes)
     return figure
+
+
+def set_notes(figure: go.Figure, notes: list[str]) -> None:
+    """Write notes under the title of a figure; long ones take several lines."""
+    figure.update_layout(title_subtitle_text=_in_lines(notes, _NOTE_WIDTH) or None)
+
+
+def _in_lines(texts: list[str], width: int) -> str:
+    lines = [line for text in texts for line in text.split("<br>")]
+    # A word stays whole: it can hold signs that are written as several, such as &amp;.
+    return "<br>".join(part for line in lines for part in wrap(line, width, break_long_words=False))
 
 
 def say(figure: go.Figure, text: str, y: float = 0.5) -> None:

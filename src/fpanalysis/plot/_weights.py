@@ -13,7 +13,7 @@ from fpanalysis.plot._curves import SEED, CurveGroup, Curves, curves_of, kept
 from fpanalysis.plot._spectrum import complex_number
 from fpanalysis.plot._styles import Style
 from fpanalysis.plot._text import escaped, label, number
-from fpanalysis.plot._theme import GREY, REGION, blank, new_figure
+from fpanalysis.plot._theme import GREY, REGION, blank, new_figure, set_notes
 
 _HEIGHT = 720
 _MOST_EIGENVALUES, _MOST_OUTPUTS, _MOST_BINS = 10_000, 12, 60
@@ -66,7 +66,8 @@ def weights(ds: xr.Dataset, color: str | None = None) -> go.Figure:
     notes += _draw_readout(figure, ds, by)
     if several:
         notes.append("bands and bars: from the lowest to the highest")
-    figure.update_layout(height=_HEIGHT, title_subtitle_text="<br>".join(notes) or None)
+    figure.update_layout(height=_HEIGHT)
+    set_notes(figure, notes)
     if by is not None:
         figure.update_layout(legend_title_text=curves.title(by))
     return figure
