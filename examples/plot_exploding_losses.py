@@ -254,10 +254,14 @@ for message in messages:
     print(textwrap.fill(f"{message.category.__name__}: {message.message}", 100), end="\n\n")
 
 # %%
-# The table of the ensemble holds the same: the iteration that was not taken, or −1. In the history, the
-# losses of the networks that stopped end there.
+# The table of the ensemble holds the same: the iteration that was not taken, or −1.
 
 print(ensemble.table["stopped_at"].values)
+
+# %%
+# In the history, the losses of a network that stopped end there. Those of the others leap by many powers of
+# ten.
+
 fpa.plot.loss_history(ensemble.history, color="replicate").show()
 
 # %%

@@ -68,8 +68,11 @@ print("fixed points:", points.n_fixed_points.values, " slow points:", points.n_s
 
 for context in (0, 1):
     here = points.sel(context=context, output="decision")
-    pairs = sorted(zip(here.y.values, here.is_stable.values, strict=True))
-    print(f"context {context}:", "   ".join(f"{y:+.2f} {'stable' if ok else 'saddle'}" for y, ok in pairs))
+    for kind, mask in (("stable", here.is_stable), ("saddle", ~here.is_stable)):
+        print(
+            f"context {context}, {kind}:",
+            "          ".join(f"{y:+.2f}" for y in np.sort(here.y.values[mask])),
+        )
 
 # %%
 # So the line is a string of beads. Along it, each saddle sends the state to the stable points left and right
@@ -97,6 +100,9 @@ modulus, lasts = abs(points.eigenvalue).where(inner), abs(points.time_constant).
 for k, which in enumerate(("leading", "next")):
     low, high, longest = modulus[..., k].min(), modulus[..., k].max(), lasts[..., k].max()
     print(f"{which:7} mode: modulus {low:.3f} to {high:.3f}, time constant up to {longest:.2f} s")
+
+# %%
+# These are all eigenvalues; the leading ones are the group at the very edge of the unit circle.
 
 fpa.plot.spectrum(points, color="context").show()
 
