@@ -97,8 +97,9 @@ sweep = fpa.find_fixed_points(model, inputs, candidates=candidates, progress=Fal
 fpa.plot.bifurcation(fpa.follow(sweep, "rho"), "x").show()
 
 # %%
-# Two thresholds are known. Below `ρ = 1` only the origin exists, and it is stable. At `ρ = σ(σ + β + 3)/(σ −
-# β − 1)` the two others lose their stability; this is where the chaos begins that no fixed point shows.
+# Two thresholds are known. Below `ρ = 1` only the origin exists, and it is stable. The two others lose their
+# stability at `ρ = σ(σ + β + 3)/(σ − β − 1)`. Beyond it no state at rest is stable, and what is left is the
+# butterfly.
 
 stable = sweep.is_stable.sum("fixed_point")
 hopf = SIGMA * (SIGMA + BETA + 3) / (SIGMA - BETA - 1)

@@ -22,16 +22,16 @@ import fpanalysis as fpa
 # The equations
 # -------------
 #
-# `E` and `I` are the shares of cells that are active. Each relaxes to a sigmoid of its input, which is moved
-# so that it is 0 without input, and the cells that are active already cannot be recruited:
+# `E` and `I` are the shares of cells that are active, counted from their activity without any drive. Each
+# relaxes to a sigmoid of its input; cells that are active already cannot be recruited:
 #
 # ::
 #
 #     τ dE/dt = −E + (kₑ − E) Sₑ(c₁ E − c₂ I + P)
 #     τ dI/dt = −I + (kᵢ − I) Sᵢ(c₃ E − c₄ I + Q)
 #
-# `P` and `Q` are the drive from outside. Wilson and Cowan give the other parameters twice: once for a memory,
-# once for a rhythm. For `τ` we take 10 ms.
+# `P` and `Q` are the drive from outside. The other parameters are two sets of Wilson and Cowan's: one with
+# hysteresis, which is a memory, and one with a limit cycle, a rhythm. For `τ` we take 10 ms.
 
 TAU = 0.01  # s
 
