@@ -38,7 +38,9 @@ for name, value in state_dict.items():
 # %%
 # Names like `weight_hh_l0` are a recurrent layer, under any prefix. Its kind shows in the shapes: an LSTM
 # stacks four blocks of 64 rows, a GRU three, a plain layer has one. A linear layer that fits the hidden units
-# is the readout. What the file cannot say are names for the inputs and outputs, so we give some.
+# is the readout. Layers before the recurrent one, such as the encoder here, are left out: the inputs are what
+# the recurrent layer itself is given. What the file cannot say are names for inputs and outputs, so we give
+# some.
 
 lstm = fpa.load(path, inputs=["pulse 0", "pulse 1", "pulse 2"], outputs=["bit 0", "bit 1", "bit 2"])
 print("state:", lstm.state[0], "…", lstm.state[63] + ",", lstm.state[64], "…", lstm.state[127])
