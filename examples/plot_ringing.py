@@ -79,6 +79,7 @@ scaled = (force / abs(force).max("time")).sel(context=2, axis="x", drop=True)
 scaled = scaled.assign_attrs(long_name="force, relative to its largest", units="1")
 scaled.time.attrs["units"] = "s"
 figure = fpa.plot.profiles(scaled.to_dataset(name="force"), "force", color="field_std", band="sem")
+figure.update_layout(title_text="Mean force after the pulse")
 figure.update_xaxes(range=[0, 4])
 figure.show()
 
