@@ -33,8 +33,8 @@ format: $(VENV)/.test-installed  ## bring the code into its format
 	$(BIN)/ruff check --fix $(CODE)
 
 doctest: $(VENV)/.test-installed  ## run the examples in docstrings, the README, the documentation and the demo
-	$(BIN)/python -m pytest --doctest-modules src
-	$(BIN)/python -m pytest -m docs tests
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --doctest-modules src
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 -m docs tests
 
 docs: $(VENV)/.docs-installed  ## build the documentation into docs/_build/html
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html

@@ -14,7 +14,6 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import plotly.graph_objects as go
 from scipy.linalg import subspace_angles
 
 import fpanalysis as fpa
@@ -53,43 +52,11 @@ fpa.plot.compare(force, by="context", color="field_std").show()
 # A map of the workspace
 # ----------------------
 #
-# The states of one controller, along the three principal components of all its 125. Lines join neighbouring
-# goals, and the numbers are the contexts. Every context has its own sheet, an image of the workspace.
+# The states of one controller, along the three principal components of all its 125. Every context has its own
+# sheet, an image of the workspace: turn the figure until you see one from its edge.
 
 one = ds.sel(field_std=0.8, replicate=0).isel(fixed_point=0)
-states = one.x.stack(condition=("context", "goal")).transpose("condition", "state").values
-mean = states.mean(axis=0)
-components = np.linalg.svd(states - mean, full_matrices=False)[2][:3]
-# Along the rows of the grid, then along its columns, with a gap after each.
-rows = np.pad(np.arange(25).reshape(5, 5), ((0, 0), (0, 1)), constant_values=-1)
-mesh = np.concatenate([rows.ravel(), np.pad(rows[:, :5].T, ((0, 0), (0, 1)), constant_values=-1).ravel()])
-figure = go.Figure(layout={"template": "fpanalysis", "height": 600, "showlegend": False})
-for context in one.context.values:
-    at = (one.x.sel(context=context).transpose("goal", "state").values - mean) @ components.T
-    x, y, z = np.where(mesh[:, None] < 0, np.nan, at[mesh]).T
-    colored = {"color": np.full(len(mesh), context), "coloraxis": "coloraxis"}
-    figure.add_scatter3d(
-        x=x,
-        y=y,
-        z=z,
-        mode="lines+markers+text",
-        line={**colored, "width": 3},
-        marker={**colored, "size": 3},
-        text=[f"{context:g}", *[""] * (len(mesh) - 1)],
-        hovertext=[
-            f"context {context:g}<br>goal ({one.goal_x.values[k]:.1f}, {one.goal_y.values[k]:.1f}) m"
-            for k in mesh
-        ],
-        hoverinfo="text",
-    )
-figure.update_layout(
-    title_text="25 goals under five contexts",
-    coloraxis_showscale=False,
-    scene={f"{axis}axis_title_text": f"PC {k}" for k, axis in enumerate("xyz", start=1)},
-    scene_camera_eye={"x": 1.9, "y": 1.2, "z": 0.9},
-    margin={"l": 10, "r": 0, "b": 0},
-)
-figure.show()
+fpa.plot.fixed_points(one, color="context").show()
 
 # %%
 # The context moves the sheet as a whole, and tilts it. In numbers, for all twelve controllers:

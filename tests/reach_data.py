@@ -75,7 +75,8 @@ def singles(figure):
 
 
 def means(figure):
-    return [trace for trace in figure.data if "mean of" in (trace.hovertext or "")]
+    words = ("<b>mean of", "<b>single trial")
+    return [trace for trace in figure.data if str(trace.hovertext).startswith(words)]
 
 
 def notes(figure):

@@ -12,7 +12,9 @@ import plotly.io as pio
 import pytest
 from needs import browser as chromium
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from reach_data import profiles, reaches
 
+import fpanalysis.measures
 import fpanalysis.plot
 
 ROOT = Path(__file__).parents[1]
@@ -100,6 +102,28 @@ def test_figures_follow_the_button_of_the_page(browser):
             page.locator(".theme-switch-button").first.click()
             page.locator(f"button[data-mode={mode}]").first.click()
             wrong += _look(page, path, mode, 1280)
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.browser
+def test_long_names_are_not_cut_off(browser, tmp_path):
+    ds = reaches()
+    ds["force"] = ds["force"].assign_attrs(long_name="force of the muscles of shoulder and elbow at the hand")
+    peak = fpanalysis.measures.peak_force(ds.assign_coords(method=["a_method_of_long_name", "another_method"]))
+    figures = [
+        profiles(ds, "force"),
+        fpanalysis.plot.compare(peak, by="method"),
+        fpanalysis.plot.compare(peak.stack(run=["method", "replicate"]).reset_index("run"), by="run"),
+    ]
+    page = "".join(
+        figure.to_html(full_html=False, include_plotlyjs=number == 0, config={"responsive": True})
+        for number, figure in enumerate(figures)
+    )
+    path = tmp_path / "long.html"
+    path.write_text(f"<!DOCTYPE html><body style='background: white; margin: 0'>{page}</body>", "utf-8")
+    with opened(browser, path) as (page, wrong):
+        page.wait_for_function(DRAWN, arg=len(figures))
+        wrong += page.evaluate(CHECKS)
     assert not wrong, "\n".join(wrong)
 
 

@@ -60,7 +60,7 @@ def test_legends_count_the_points():
     most = int(ds.n_unstable.where(is_fixed, 0).max())
     assert shown[0] == f"stable ({stable})"
     assert f"1 unstable mode ({int((is_fixed & (ds.n_unstable == 1)).sum())})" in shown
-    assert f"4–{most} unstable modes ({int((is_fixed & (ds.n_unstable >= 4)).sum())})" in shown
+    assert f"3–{most} unstable modes ({int((is_fixed & (ds.n_unstable >= 3)).sum())})" in shown
     assert shown[-1].startswith("slow points (")
 
 

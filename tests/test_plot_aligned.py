@@ -204,7 +204,7 @@ def test_nothing_to_draw_is_said(change, words):
 def test_one_model_one_trial_one_sample():
     one = reaches().isel(method=0, replicate=0, trial=2)
     figure = aligned_trajectories(one, band="swept")
-    assert means(figure)[0].name == "mean of 1 trial"
+    assert means(figure)[0].name == "single trial"
     np.testing.assert_array_equal(means(figure)[0].x, singles(figure)[0].x)
     dots = aligned_trajectories(reaches().isel(time=[4]), "method", band="swept")
     assert {trace.mode for trace in [*singles(dots), *means(dots)]} == {"markers"}

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.io as pio
 import pytest
 import xarray as xr
-from plot_data import build, fixed_points, markers, names, walks
+from plot_data import build, fixed_points, lines_of, markers, names, walks
 
 from fpanalysis.plot._kinds import kinds_of, thinned
 from fpanalysis.plot._points import points_of
@@ -187,3 +187,59 @@ def test_the_real_network_with_its_readout(gru_points):
     figure = fixed_points(gru_points)
     assert names(figure)[:3] == ["unstable directions", "readout vectors", "readout vectors"]
     assert list(figure.data[2].text) == ["bit[0]", "bit[1]", "bit[2]"]
+
+
+@pytest.mark.parametrize("n_axes", [2, 3])
+@pytest.mark.parametrize(("color", "unit"), [("context", ""), ("goal_x", " m"), ("n_hits", None)])
+def test_points_are_coloured_by_what_the_dataset_says(color, unit, n_axes):
+    ds = build()
+    figure = fixed_points(ds, color=color, n_axes=n_axes)
+    values = ds[color].broadcast_like(ds.kind).where(ds.kind > 0).values
+    assert sum(len(trace.x) for trace in markers(figure)) == np.isfinite(values).sum()
+    for trace in markers(figure):
+        shown = [float(lines_of(text)[color].removesuffix(unit or "")) for text in trace.hovertext]
+        if unit is None:
+            assert (
+                trace.marker.coloraxis == "coloraxis" and figure.layout.coloraxis.colorbar.title.text == color
+            )
+            np.testing.assert_array_equal(trace.marker.color, shown)
+        else:
+            assert {float(trace.name)} == set(shown)
+    if unit is not None:
+        assert len({(trace.marker.symbol, trace.marker.color) for trace in markers(figure)}) == ds[color].size
+        assert figure.layout.legend.title.text == color + (" (m)" if unit else "")
+
+
+def test_every_symbol_of_a_group_can_be_drawn_in_space():
+    conditions = {"context": [f"c{i}" for i in range(7)]}
+    symbols = {
+        trace.marker.symbol for trace in markers(fixed_points(build(conditions=conditions), color="context"))
+    }
+    assert len(symbols) == 7 and "x" not in symbols
+
+
+@pytest.mark.parametrize(
+    ("color", "message"),
+    [
+        ("contxt", "color: expected a coordinate or variable.*'contxt' .did you mean 'context'"),
+        ("eigenvalue", "color: 'eigenvalue' has more than one value per point, along 'mode'"),
+    ],
+)
+def test_colours_without_one_value_per_point_are_refused(color, message):
+    with pytest.raises(ValueError, match=message):
+        fixed_points(build(), color=color)
+
+
+def test_axes_of_a_scene_have_equal_scales_and_hold_all_that_is_drawn():
+    ds, _ = with_readout(build())
+    stretched = ds.assign(x=ds.x * xr.DataArray([9.0, 4, 3, 0.1, 0.1, 0.1], dims="state"))
+    scene = fixed_points(stretched, walks(ds)).layout.scene
+    ratio = np.array([scene.aspectratio[name] for name in "xyz"])
+    ends = np.array([scene[f"{name}axis"].range for name in "xyz"])
+    np.testing.assert_allclose(ratio / np.diff(ends)[:, 0], ratio[0] / np.diff(ends)[0, 0])
+    for trace in fixed_points(stretched, walks(ds)).data:
+        place = places(trace)
+        assert np.all(np.isnan(place) | ((place > ends[:, 0]) & (place < ends[:, 1])))
+    long = fixed_points(ds.assign(x=ds.x * xr.DataArray([900.0, 4, 3, 1, 1, 1], dims="state"))).layout.scene
+    shares = np.array([long.aspectratio[name] for name in "xyz"])
+    assert shares.min() / shares.max() == pytest.approx(0.25)

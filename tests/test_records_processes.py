@@ -41,13 +41,15 @@ def wait_for(file):
         time.sleep(0.01)
 
 
-def open_at(folder, barrier, failures):
-    barrier.wait()
+def open_all(folders, barrier, failures):
     try:
-        with fpa.open_store(folder) as db:
-            assert len(db.models) == 0
+        for folder in folders:
+            barrier.wait(60)
+            with fpa.open_store(folder) as db:
+                assert len(db.models) == 0
     except BaseException as error:
         failures.put(repr(error))
+        barrier.abort()
         raise
 
 
@@ -98,14 +100,14 @@ def test_forty_kills_lose_nothing_that_was_acknowledged(tmp_path, processes):
 
 def test_four_processes_open_a_new_store_at_the_same_instant(tmp_path, processes):
     failures, barrier = processes.Queue(), processes.Barrier(4)
-    for round_ in range(50):
-        arguments = (tmp_path / str(round_), barrier, failures)
-        running = [processes.Process(target=open_at, args=arguments) for _ in range(4)]
-        for process in running:
-            process.start()
-        for process in running:
-            process.join(60)
-        assert [process.exitcode for process in running] == [0] * 4, failures.get(timeout=5)
+    arguments = ([tmp_path / str(round_) for round_ in range(50)], barrier, failures)
+    running = [processes.Process(target=open_all, args=arguments) for _ in range(4)]
+    for process in running:
+        process.start()
+    for process in running:
+        process.join()
+    assert [process.exitcode for process in running] == [0] * 4, failures.get(timeout=5)
+    assert len(list(tmp_path.iterdir())) == 50
 
 
 def test_four_processes_write_at_once(tmp_path, processes):

@@ -197,8 +197,8 @@ def test_a_folder_with_something_else_is_refused(tmp_path):
 
 
 def test_a_sweep_beyond_memory_says_how_much_it_needs(tmp_path):
-    config = tiny(replicates=50_000, network__hidden_size=2000)
-    with pytest.raises(MemoryError, match=r"50000 networks would take about [\d.]+ GiB.*has [\d.]+ GiB"):
+    config = tiny(replicates=100, network__hidden_size=40_000)
+    with pytest.raises(MemoryError, match=r"100 networks would take about [\d.]+ GiB.*has [\d.]+ GiB"):
         train(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

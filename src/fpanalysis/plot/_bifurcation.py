@@ -9,7 +9,7 @@ import xarray as xr
 from fpanalysis._messages import listed, nearest
 from fpanalysis.plot._branches import Branches, branches_of
 from fpanalysis.plot._curves import SEED, CurveGroup
-from fpanalysis.plot._kinds import hover_texts
+from fpanalysis.plot._kinds import HOVER_NAMES, hover_texts
 from fpanalysis.plot._pieces import Pieces, kinds, pieces
 from fpanalysis.plot._points import Points, is_slow, none_found
 from fpanalysis.plot._styles import Style
@@ -129,7 +129,7 @@ def _unit(variable: xr.Variable) -> dict:
 def _texts(points: Points, y: str) -> np.ndarray:
     """Return the hover text of each point: what is known of it, and what is drawn."""
     texts = np.array(hover_texts(points), dtype=object)
-    if y in ("n_unstable", "residual", "n_hits"):
+    if y in HOVER_NAMES:
         return texts
     drawn = said(points.values(_DRAWN), points.ds[_DRAWN].attrs)
     return texts + _lines(y, drawn)

@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import plotly.graph_objects as go
 
-# Far enough that axis titles stay inside a figure of 500 pixels, and off the diagonal of the axes, along
+# Far enough that axis titles stay inside a figure of 400 pixels, and off the diagonal of the axes, along
 # which the points of symmetric systems would hide one another.
-_EYE = {"x": 1.9, "y": 1.2, "z": 0.92}
-_CENTER = {"x": 0, "y": 0, "z": -0.13}
-_HEIGHT = 640
+_EYE = {"x": 2.1, "y": 1.32, "z": 1.02}
+_CENTER = {"x": 0.05, "y": -0.08, "z": -0.13}
+_HEIGHT, _SCENE_HEIGHT = 640, 520
+# An axis is drawn at least as long as this part of the longest one: its scale is then the same.
+_SHORTEST = 0.25
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,7 @@ class Canvas:
             for axis, middle in zip(axes, (low + high) / 2, strict=True):
                 axis["range"] = [float(middle) - 1, float(middle) + 1]
         if self.n_axes == 3:
-            scene = dict(zip(("xaxis", "yaxis", "zaxis"), axes, strict=True))
-            self.figure.update_layout(scene=scene, scene_aspectmode="cube" if flat else "auto")
-            self.figure.update_layout(margin={"l": 10, "r": 10}, height=_HEIGHT)
-            self.figure.update_layout(scene_camera={"eye": _EYE, "center": _CENTER})
+            self._frame_scene(axes, flat)
             return
         self.figure.update_layout(xaxis=axes[0])
         if self.n_axes == 1:
@@ -88,3 +87,19 @@ class Canvas:
         self.figure.update_layout(yaxis=axes[1], height=_HEIGHT)
         if equal:
             self.figure.update_yaxes(scaleanchor="x")
+
+    def _frame_scene(self, axes: list[dict], flat: bool) -> None:
+        """Give the axes of a scene equal scales, in a box whose diagonal is the same for all figures."""
+        ratio = np.ones(3)
+        if not flat:
+            drawn = [np.concatenate([trace[name] for trace in self.figure.data]) for name in "xyz"]
+            low, high = np.nanmin(drawn, axis=1), np.nanmax(drawn, axis=1)
+            size = (high - low).max() * np.clip((high - low) / (high - low).max(), _SHORTEST, 1)
+            middle = (low + high) / 2
+            for axis, start, end in zip(axes, middle - 0.53 * size, middle + 0.53 * size, strict=True):
+                axis["range"] = [float(start), float(end)]
+            ratio = size * np.sqrt(3) / np.linalg.norm(size)
+        scene = dict(zip(("xaxis", "yaxis", "zaxis"), axes, strict=True))
+        scene |= {"aspectmode": "manual", "aspectratio": dict(zip("xyz", ratio.tolist(), strict=True))}
+        self.figure.update_layout(scene=scene, scene_camera={"eye": _EYE, "center": _CENTER})
+        self.figure.update_layout(margin={"l": 10, "r": 10}, height=_SCENE_HEIGHT)

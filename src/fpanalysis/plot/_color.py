@@ -25,7 +25,6 @@ class Group(NamedTuple):
     symbol: str
     color: str = GREY
     dash: str = "solid"
-    on_scale: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,6 +60,19 @@ class Coloring:
         start = f"{escaped(name)} = "
         return [[start + text for text in texts]]
 
+    def on_scale(self, shape: tuple[int, int], point: np.ndarray, mode: np.ndarray) -> dict[str, Any]:
+        """Return the options of markers on a colour scale; none for a group that has no place on one."""
+        if self.values is None:
+            return {}
+        values = np.broadcast_to(self.values, shape)[point, mode]
+        if np.isnan(values).any():
+            return {}
+        return {"color": np.clip(values, self.axis["cmin"], self.axis["cmax"]), "coloraxis": "coloraxis"}
+
+    def layout(self) -> dict[str, Any]:
+        """Return how a figure names what it is coloured by: at its scale, or at its legend."""
+        return {"coloraxis": self.axis} if self.axis else {"legend_title_text": self.title or None}
+
 
 def by_stability(points: Points) -> Coloring:
     """Return the default groups: stable, neutral and unstable fixed points, and slow points."""
@@ -83,9 +95,9 @@ def by_stability(points: Points) -> Coloring:
     return Coloring(groups, code)
 
 
-def by_name(points: Points, name: str) -> Coloring:
-    """Return the groups, or the scale, of a coordinate or variable of the dataset."""
-    values = _values(points, name)
+def by_name(points: Points, name: str, *per: str) -> Coloring:
+    """Return the groups, or the scale, of a coordinate or variable with a value per point, and dims `per`."""
+    values = _values(points, name, per)
     attrs = dict(points.ds[name].attrs)
     flagged = "flag_meanings" in attrs
     unit = unit_of(attrs)
@@ -110,10 +122,10 @@ def by_name(points: Points, name: str) -> Coloring:
     return Coloring(*_with_the_rest(groups, code, values), title=title, shown=shown)
 
 
-def _values(points: Points, name: str) -> np.ndarray:
+def _values(points: Points, name: str, per: tuple[str, ...]) -> np.ndarray:
     """Return the named variable as `(point, mode)`, or raise with what could have been meant."""
     ds = points.ds
-    usable = sorted(str(key) for key in ds.variables if points.fits(str(key), "mode"))
+    usable = sorted(str(key) for key in ds.variables if points.fits(str(key), *per))
     if not isinstance(name, str) or name not in ds.variables:
         hint = nearest(str(name), usable)
         raise ValueError(
@@ -121,9 +133,10 @@ def _values(points: Points, name: str) -> np.ndarray:
             f"it has {listed(usable)}"
         )
     if name not in usable:
-        extra = [str(dim) for dim in ds[name].dims if dim not in (*points.dims, "mode")]
+        extra = [str(dim) for dim in ds[name].dims if dim not in (*points.dims, *per)]
+        whose = (*per, "point")[0]
         raise ValueError(
-            f"color: {name!r} has more than one value per mode, along {listed(extra)}; choose one entry "
+            f"color: {name!r} has more than one value per {whose}, along {listed(extra)}; choose one entry "
             f"first, as in ds.assign_coords(chosen=ds[{name!r}].isel({extra[0]}=0)) and color='chosen'"
         )
     if ds[name].dtype.kind == "c":
@@ -165,8 +178,7 @@ def _on_scale(points: Points, name: str, values: np.ndarray, title: str, shown: 
         "colorbar_title": {"text": title, "side": "right"},
     }
     code = np.broadcast_to(kinds.code, np.broadcast_shapes(kinds.code.shape, values.shape))
-    on_scale = [group._replace(on_scale=True) for group in kinds.groups]
-    groups, code = _with_the_rest(on_scale, code, values, infinite=False)
+    groups, code = _with_the_rest(kinds.groups, code, values, infinite=False)
     return Coloring(groups, code, title, values, axis, notes, shown)
 
 

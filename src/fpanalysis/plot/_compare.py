@@ -313,6 +313,7 @@ def _frame(figure: go.Figure, panel: _Panel, axis: str, title: str) -> None:
                 "tickvals": [k for k, text in enumerate(panel.ticks) if text],
                 "ticktext": [text for text in panel.ticks if text],
                 "range": [-0.5 - beyond, n - 0.5 + beyond],
+                "ticklabeloverflow": "allow",
                 "showgrid": False,
                 "zeroline": False,
             },

@@ -11,10 +11,10 @@ from fpanalysis.plot._curves import Curves, curves_of
 from fpanalysis.plot._lines import entries_of, left_out, spoken
 from fpanalysis.plot._reach import Reach, reach_of
 from fpanalysis.plot._series import ACROSS, ALONG, NORM, Series
-from fpanalysis.plot._text import axis_title, unit_of
+from fpanalysis.plot._text import axis_title, in_lines, unit_of
 
 _ENTRY_DIMS = ("axis", "joint", "unit", "input", "output", "state")
-_MOST = 4
+_MOST, _ROW_WIDTH = 4, 28
 _WORDS = {ALONG: "along the reach", ACROSS: "across the reach", NORM: "norm"}
 # Counted from the start of each reach, unlike velocities and forces.
 _POSITIONS = ("position", "target_position")
@@ -61,14 +61,13 @@ def components_of(ds: xr.Dataset, variable: str, asked: str | Sequence[str] | No
     directed = reach.has_direction if reach is not None and {ALONG, ACROSS} & {*which} else finite
     notes += left_out(finite, "values that are not finite") + left_out(directed | ~finite, "target at start")
     attrs, unit = ds[variable].attrs, unit_of(ds[variable].attrs)
-    # In two lines, so that it is no longer than a row is high.
-    titles = [
-        spoken(variable, attrs)
-        + (" from start<br>" if origin is not None and not isinstance(each, int) else "<br>")
-        + name
-        + (f" ({unit})" if unit else "")
-        for each, name in zip(which, names, strict=True)
+    words = spoken(variable, attrs)
+    starts = [
+        f"{words} from start" if origin is not None and not isinstance(each, int) else words for each in which
     ]
+    ends = [f"{name} ({unit})" if unit else name for name in names]
+    # In lines that are no longer than a row is high.
+    titles = [in_lines(lines, _ROW_WIDTH) for lines in zip(starts, ends, strict=True)]
     return Components(curves, series, titles, names, notes, finite & directed)
 
 

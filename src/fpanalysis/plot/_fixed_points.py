@@ -7,10 +7,11 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from fpanalysis.plot._canvas import Canvas
-from fpanalysis.plot._kinds import Kind, hover_texts, kinds_of, thinned
+from fpanalysis.plot._color import Coloring, by_name
+from fpanalysis.plot._kinds import HOVER_NAMES, Kind, hover_texts, kinds_of, thinned
 from fpanalysis.plot._pca import axis_titles, projection_of
 from fpanalysis.plot._points import Points, is_slow, none_found, points_of
-from fpanalysis.plot._text import escaped, unit_of
+from fpanalysis.plot._text import escaped, joined, unit_of
 from fpanalysis.plot._theme import FAINT, GREY, PURPLE, WEBGL_ABOVE, blank, new_figure, say
 from fpanalysis.plot._trajectories import Paths, paths_of, with_gaps
 from fpanalysis.projection import Projection
@@ -23,10 +24,17 @@ _ALIKE = 1e-6
 _READOUT = PURPLE
 # Three-dimensional lines that let the ground through look white on any ground.
 _FAINT_3D = "#A8A8A8"
+_ABOVE_SCENE = {"orientation": "h", "x": 0.5, "y": 1, "yanchor": "top", "title_side": "top"}
+# Plotly has few symbols in three dimensions, and draws its x with a sign that not every font has.
+_IN_SPACE = {"x-thin-open": "cross", "triangle-up": "square-open", "star": "diamond"}
 
 
 def fixed_points(
-    ds: xr.Dataset, trajectories: xr.Dataset | xr.DataArray | None = None, *, n_axes: int = 3
+    ds: xr.Dataset,
+    trajectories: xr.Dataset | xr.DataArray | None = None,
+    *,
+    color: str | None = None,
+    n_axes: int = 3,
 ) -> go.Figure:
     """Draw the fixed points in the first principal components of the states.
 
@@ -35,7 +43,8 @@ def fixed_points(
     the real part of each unstable direction; where it holds `output_jacobian`, an arrow shows in which
     direction each output grows. Both are shorter the more they lead out of the components that are drawn.
     The components are fitted to the points, and to the trajectories where there are any; states of no more
-    entries than there are axes are drawn in their own coordinates.
+    entries than there are axes are drawn in their own coordinates. States of different networks have no
+    coordinates in common: choose one of an ensemble first, as in `ds.sel(replicate=0)`.
 
     Args:
         ds: what `find_fixed_points` returned, with the variable `x` and any condition dims. Of more than
@@ -44,6 +53,10 @@ def fixed_points(
             others, drawn as thin lines; of controllers and networks, whose hidden activity it holds, with
             the fixed points of their hidden units. Of more than 200,000 samples, evenly spaced trajectories
             are drawn, and the legend says how many of how many.
+        color: a coordinate or variable with one value per condition or fixed point, such as `"context"` or
+            `"residual"`, by which points are told apart instead. Up to seven numbers, and any names, get a
+            symbol and a colour each; more numbers get a colour scale, on which the symbols tell stable from
+            unstable.
         n_axes: the number of components, 3 or 2.
 
     Returns:
@@ -51,8 +64,8 @@ def fixed_points(
 
     Raises:
         TypeError: `ds` is not a dataset, or `trajectories` is not made by xarray.
-        ValueError: `ds` holds no states, `trajectories` has other dims or another state, or `n_axes` is
-            neither 2 nor 3.
+        ValueError: `ds` holds no states, `trajectories` has other dims or another state, `color` names
+            nothing with one real value per point, or `n_axes` is neither 2 nor 3.
 
     Example:
         >>> import fpanalysis as fpa
@@ -79,11 +92,13 @@ def fixed_points(
     projection = projection_of(cloud, n_axes)
     coordinates = projection(cloud)
     extent = _extent(coordinates)
-    kinds = kinds_of(points)
+    coloring = None if color is None else by_name(points, color)
+    kinds = kinds_of(points) if coloring is None else _groups(coloring, len(points), n_axes)
     shown, thinning = thinned(kinds, _MOST_POINTS)
     rows = np.sort(np.concatenate([np.zeros(0, int), *shown]))
     readout = _readout(points.keep(rows))
-    figure = new_figure(_title(points), [*notes, *thinning, *(readout.notes if readout else [])])
+    notes += [*(coloring.notes if coloring else []), *thinning, *(readout.notes if readout else [])]
+    figure = new_figure(_title(points), notes)
     n_samples = 0 if paths is None else paths.states.shape[0] * paths.states.shape[1]
     canvas = Canvas(figure, len(projection.axes), use_webgl=len(rows) + n_samples > WEBGL_ABOVE)
     if paths is not None:
@@ -91,7 +106,7 @@ def fixed_points(
     _draw_unstable_directions(canvas, projection, points.keep(rows), states[rows], extent)
     if readout is not None:
         _draw_readout(canvas, projection, readout, coordinates.mean(axis=0), extent)
-    _draw_points(canvas, projection, points, states, kinds, shown)
+    _draw_points(canvas, projection(states), points, kinds, shown, coloring)
     in_components = len(projection.axes) < states.shape[1]
     canvas.frame(_titles(projection, points.ds), coordinates, equal=in_components)
     if len(points) == 0:
@@ -136,9 +151,12 @@ def _cloud(states: np.ndarray, paths: Paths | None) -> np.ndarray:
 
 
 def _titles(projection: Projection, ds: xr.Dataset) -> list[str]:
-    if projection.axes.shape[0] == projection.axes.shape[1]:
+    n_axes = len(projection.axes)
+    if n_axes == projection.axes.shape[1]:
         return axis_titles(_names(ds), projection.share, unit_of(ds["x"].attrs))
-    return axis_titles([f"PC {i + 1}" for i in range(len(projection.axes))], projection.share)
+    # In three dimensions, words that go on would be cut off in narrow figures.
+    what = " of variance" if n_axes < 3 else ""
+    return axis_titles([f"PC {i + 1}" for i in range(n_axes)], projection.share, what=what)
 
 
 def _extent(coordinates: np.ndarray) -> float:
@@ -232,22 +250,50 @@ def _draw_readout(
     canvas.arrows(start, start + steps, readout.names, name="readout vectors", color=_READOUT)
 
 
+def _groups(coloring: Coloring, n: int, n_axes: int) -> list[Kind]:
+    """Return the groups of `n` points as kinds that can be drawn with so many axes."""
+    code = np.broadcast_to(coloring.code, (n, 1))[:, 0]
+    in_space = _IN_SPACE if n_axes == 3 else {}
+    groups = [
+        Kind(group.name, code == k, in_space.get(group.symbol, group.symbol), group.color)
+        for k, group in enumerate(coloring.groups)
+    ]
+    return [group for group in groups if group.mask.any()]
+
+
 def _draw_points(
-    canvas: Canvas, projection: Projection, points: Points, states: np.ndarray, kinds: list[Kind], shown: list
+    canvas: Canvas,
+    coordinates: np.ndarray,
+    points: Points,
+    kinds: list[Kind],
+    shown: list[np.ndarray],
+    coloring: Coloring | None,
 ) -> None:
     size = _size(canvas.n_axes, sum(map(len, shown)))
     for kind, rows in zip(kinds, shown, strict=True):
         # The edge of a filled symbol has the colour of the ground, which the template knows.
         edge = {"color": kind.color, "width": 1.5} if kind.symbol.endswith("open") else {"width": 1}
+        marker = {"symbol": kind.symbol, "color": kind.color, "size": size, "line": edge}
+        lines = [hover_texts(points.keep(rows))]
+        if coloring is not None:
+            entries = (len(points), 1), rows, np.zeros_like(rows)
+            said = coloring.shown is not None and coloring.shown[0] in HOVER_NAMES
+            lines += [] if said else coloring.lines(*entries)
+            marker |= coloring.on_scale(*entries)
         canvas.add(
-            projection(states[rows]),
+            coordinates[rows],
             mode="markers",
-            name=kind.title,
-            marker={"symbol": kind.symbol, "color": kind.color, "size": size, "line": edge},
-            hovertext=hover_texts(points.keep(rows)),
+            name=kind.title if coloring is None else kind.name,
+            marker=marker,
+            hovertext=joined(lines),
             hoverinfo="text",
             showlegend=True,
         )
+    if coloring is not None:
+        canvas.figure.update_layout(**coloring.layout())
+        if canvas.n_axes == 3 and coloring.axis:
+            # Beside a scene, which is as wide as it is high, there is no room in narrow figures.
+            canvas.figure.update_layout(coloraxis_colorbar=_ABOVE_SCENE, scene_domain_y=[0, 0.88])
 
 
 def _size(n_axes: int, n: int) -> float:

@@ -7,10 +7,12 @@ import numpy as np
 from fpanalysis.plot._curves import SEED
 from fpanalysis.plot._points import Points, descriptions, is_slow, stability
 from fpanalysis.plot._text import escaped, joined, label, number, unit_of
-from fpanalysis.plot._theme import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
+from fpanalysis.plot._theme import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION
 
+HOVER_NAMES = ("n_unstable", "residual", "n_hits")
+"""Variables that every hover text of a point says."""
 _MOST_OUTPUTS = 6
-_UNSTABLE_STYLES = (("diamond", VERMILION), ("square", ORANGE), ("square-open", PURPLE), ("x", SKY))
+_UNSTABLE_STYLES = (("diamond", VERMILION), ("square", ORANGE), ("square-open", PURPLE))
 
 
 class Kind(NamedTuple):
@@ -77,7 +79,7 @@ def hover_texts(points: Points) -> list[str]:
     """Return each point's hover text: its condition, then values under their names in the dataset."""
     ds = points.ds
     lines = [descriptions(points)]
-    for name in ("n_unstable", "residual", "n_hits"):
+    for name in HOVER_NAMES:
         if name in ds:
             unit = unit_of(ds[name].attrs)
             lines.append(

@@ -90,10 +90,11 @@ def hover(*lines: str) -> str:
 
 def described(group: CurveGroup, count: int, color: str | None) -> dict[str, str]:
     """Return the name of a mean in the legend, and the text that hovering over it begins with."""
-    text = f"<b>mean of {trials(count)}</b>"
+    what = "single trial" if count == 1 else f"mean of {trials(count)}"
     if color is None:
-        return {"name": f"mean of {trials(count)}", "hovertext": text}
-    return {"name": f"{group.name} ({count:,})", "hovertext": f"{text}<br>{escaped(color)} = {group.name}"}
+        return {"name": what, "hovertext": f"<b>{what}</b>"}
+    text = f"<b>{what}</b><br>{escaped(color)} = {group.name}"
+    return {"name": f"{group.name} ({count:,})", "hovertext": text}
 
 
 def marks(places: np.ndarray, name: str, symbol: str, unit: str, **options: Any) -> go.Scatter:

@@ -14,9 +14,11 @@ def projection_of(cloud: np.ndarray, n_axes: int) -> Projection:
     return own_axes(n_state) if n_state <= n_axes else principal_components(cloud, n_axes)
 
 
-def axis_titles(names: Sequence[str], share: np.ndarray, unit: str = "") -> list[str]:
+def axis_titles(
+    names: Sequence[str], share: np.ndarray, unit: str = "", what: str = " of variance"
+) -> list[str]:
     """Return the titles of axes: their names, the share of the variance where it is known, and a unit."""
-    known = [f" ({_percent(each)} of variance)" if np.isfinite(each) else "" for each in share]
+    known = [f" ({_percent(each)}{what})" if np.isfinite(each) else "" for each in share]
     return [
         escaped(name) + part + (f" ({unit})" if unit else "") for name, part in zip(names, known, strict=True)
     ]

@@ -80,14 +80,17 @@ def profiles(
     _check(band, perturbation)
     most = checked_most(max_curves)
     groups = parts.curves.groups(color)
-    title = f"Mean {spoken(variable, ds[variable].attrs)} of {trials(len(parts.curves))}"
+    words = spoken(variable, ds[variable].attrs)
+    n = len(parts.curves)
+    title = f"{words[:1].upper()}{words[1:]}" if n == 1 else f"Mean {words} of {trials(n)}"
     if len(parts.curves) == 0 or ds.sizes["time"] == 0:
         return blank(title, "no trials to show")
     if not parts.usable.any():
         return blank(title, "no trial can be shown:<br>" + "<br>".join(parts.notes))
     groups = kept(groups, parts.usable)
     chosen, note = thinned(groups, most)
-    notes = parts.notes + ([] if band is None else [f"band: {_BANDS[band]}"])
+    has_band = band is not None and any(len(group.index) > 1 for group in groups)
+    notes = parts.notes + ([f"band: {_BANDS[band]}"] if has_band else [])
     figure = new_figure(title, notes + ([note] if note and most else []))
     n_rows = len(parts.titles)
     height = _ROW * max(n_rows, 1.3) + _BETWEEN * (n_rows - 1)

@@ -53,7 +53,7 @@ def spectrum(ds: xr.Dataset, color: str | None = None) -> go.Figure:
     eigenvalues = points.values("eigenvalue", "mode")
     n, corners = extremes(eigenvalues)
     domain = ds.attrs.get("time_domain")
-    coloring = by_stability(points) if color is None else by_name(points, color)
+    coloring = by_stability(points) if color is None else by_name(points, color, "mode")
     title, notes = "Eigenvalues", _notes(points, n, eigenvalues.shape[1], domain)
     dense = n > _DENSE
     if n == 0:
@@ -68,11 +68,7 @@ def spectrum(ds: xr.Dataset, color: str | None = None) -> go.Figure:
     _draw_plane(figure, corners, domain, unit_of_eigenvalue(ds, domain), dense)
     _draw_groups(figure, points, plane, coloring, shown)
     draw_marginals(figure, plane, _in_histograms(coloring), counts)
-    figure.update_layout(height=_HEIGHT)
-    if coloring.axis:
-        figure.update_layout(coloraxis=coloring.axis)
-    elif coloring.title:
-        figure.update_layout(legend_title_text=coloring.title)
+    figure.update_layout(height=_HEIGHT, **coloring.layout())
     return figure
 
 
@@ -90,7 +86,7 @@ def _notes(points: Points, n_finite: int, n_modes: int, domain: str | None) -> l
     n, each = len(points) * n_modes, "" if len(points) == 1 else " each"
     notes = [f"{len(points):,} point{'' if len(points) == 1 else 's'}, {modes}{each}"]
     if n_finite < n:
-        notes.append(f"{n - n_finite:,} of {n:,} eigenvalues are not finite")
+        notes.append(f"{n - n_finite:,} of {n:,} eigenvalues are missing or not finite")
     if domain not in ("discrete", "continuous"):
         notes.append("no boundary of stability: time_domain is not recorded")
     return notes
@@ -198,10 +194,7 @@ def _draw_groups(
             continue
         place = point[mine], mode[mine]
         marker = {"symbol": group.symbol, "color": group.color, **_marker(len(index))}
-        if group.on_scale and coloring.values is not None:
-            values = np.broadcast_to(coloring.values, shape)[place]
-            limits = coloring.axis["cmin"], coloring.axis["cmax"]
-            marker |= {"color": np.clip(values, *limits), "coloraxis": "coloraxis"}
+        marker |= coloring.on_scale(shape, *place)
         if not group.symbol.endswith("open"):
             marker["line"] = {"width": 0}
         figure.add_trace(

@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Iterable, Mapping
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -58,3 +59,10 @@ def axis_title(name: str, attrs: Mapping[Any, Any]) -> str:
     """Return the title of an axis: what is shown in words, and its unit."""
     unit = unit_of(attrs)
     return escaped(attrs.get("long_name", name.replace("_", " "))) + (f" ({unit})" if unit else "")
+
+
+def in_lines(texts: Iterable[str], width: int) -> str:
+    """Return texts below one another, in lines of at most so many characters where words allow it."""
+    lines = [line for text in texts for line in text.split("<br>")]
+    # A word stays whole: it can hold signs that are written as several, such as &amp;.
+    return "<br>".join(part for line in lines for part in wrap(line, width, break_long_words=False))

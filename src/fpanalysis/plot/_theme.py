@@ -4,10 +4,10 @@ Everything that must differ between white and dark is in the templates, so that 
 one to the other with its template. Colours of traces are chosen to be seen on both.
 """
 
-from textwrap import wrap
-
 import plotly.graph_objects as go
 import plotly.io as pio
+
+from fpanalysis.plot._text import in_lines
 
 # Okabe and Ito (2008), told apart by people with any of the common colour vision deficiencies; without their
 # black and yellow, of which one is lost on dark and the other on white.
@@ -40,6 +40,8 @@ LIGHT, DARK = "fpanalysis", "fpanalysis_dark"
 
 # Characters in a line that a figure of 368 pixels has room for: plotly breaks no lines.
 _TITLE_WIDTH, _NOTE_WIDTH = 46, 58
+_PAD, _FONT = 30, 15
+"""Pixels above a title, and the size of its font."""
 
 
 def _template(
@@ -81,9 +83,9 @@ def _template(
             "yref": "container",
             "yanchor": "top",
             # Room for plotly's row of buttons, which lies over a title in narrow figures.
-            "pad": {"t": 30, "b": 8, "l": 12},
+            "pad": {"t": _PAD, "b": 8, "l": 12},
             "automargin": True,
-            "font": {"size": 15},
+            "font": {"size": _FONT},
             "subtitle": {"font": {"size": 12, "color": soft}},
         },
         # Below the data and across: beside it, a legend would take half of a narrow figure.
@@ -142,20 +144,18 @@ pio.templates[DARK] = _template(
 def new_figure(title: str, notes: list[str]) -> go.Figure:
     """Return an empty figure with this title and, under it, the notes."""
     figure = go.Figure(layout={"template": LIGHT})
-    figure.update_layout(title_text=_in_lines([title], _TITLE_WIDTH), legend_itemsizing="constant")
+    title = in_lines([title], _TITLE_WIDTH)
+    figure.update_layout(title_text=title, legend_itemsizing="constant")
+    if n_more := title.count("<br>"):
+        # Plotly sets several lines above the place of one: the last of them 1.35 em above.
+        figure.update_layout(title_pad_t=_PAD + _FONT * (1.35 + 1.3 * n_more))
     set_notes(figure, notes)
     return figure
 
 
 def set_notes(figure: go.Figure, notes: list[str]) -> None:
     """Write notes under the title of a figure; long ones take several lines."""
-    figure.update_layout(title_subtitle_text=_in_lines(notes, _NOTE_WIDTH) or None)
-
-
-def _in_lines(texts: list[str], width: int) -> str:
-    lines = [line for text in texts for line in text.split("<br>")]
-    # A word stays whole: it can hold signs that are written as several, such as &amp;.
-    return "<br>".join(part for line in lines for part in wrap(line, width, break_long_words=False))
+    figure.update_layout(title_subtitle_text=in_lines(notes, _NOTE_WIDTH) or None)
 
 
 def say(figure: go.Figure, text: str, y: float = 0.5) -> None:

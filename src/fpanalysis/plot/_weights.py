@@ -58,7 +58,7 @@ def weights(ds: xr.Dataset, color: str | None = None) -> go.Figure:
     if not usable.all():
         notes.append(f"{(~usable).sum():,} of {len(curves):,} matrices are not finite,<br>not shown")
     figure = new_figure(title, [])
-    make_subplots(rows=2, cols=2, figure=figure, horizontal_spacing=0.17, vertical_spacing=0.14)
+    make_subplots(rows=2, cols=2, figure=figure, horizontal_spacing=0.23, vertical_spacing=0.14)
     several = max(len(group.index) for group in groups) > 1
     _draw_histogram(figure, curves, groups)
     _draw_singular_values(figure, curves, groups)
