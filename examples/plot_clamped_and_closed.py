@@ -4,8 +4,8 @@ What does closing the loop change?
 
 Two ways to look at a controller at its goal. *Clamped*: the feedback is held where it should be, and the
 network is left alone. *Closed*: network, body and delay line move together, as they do in a reach. We compare
-the two for a point mass and for an arm, with feedback that arrives at once and five steps late, and meet
-loops that oscillate, swing for ever, or fall over although their network alone is stable.
+the two for a point mass with feedback that arrives at once and five steps late, and meet loops that oscillate
+or swing for ever although their network alone is stable.
 """
 
 # sphinx_gallery_thumbnail_path = '_static/thumbnails/clamped_and_closed.png'
@@ -28,10 +28,12 @@ import fpanalysis as fpa
 
 masses = fpa.datasets.delay_ensemble()
 goal = fpa.Goal(position=fpa.grid(3, 3), context=[0, 1, 2])
+clamped = fpa.find_fixed_points(masses, goal, spectra="values", progress=False)
 results = {}
-for delay in (0, 5):  # one by one, since a longer delay line is a larger state
+for delay in (0, 5):
+    results["clamped", delay] = clamped.sel(delay=delay)
+    # One by one, since a longer delay line is a larger state.
     mass = masses.sel(delay=delay)
-    results["clamped", delay] = fpa.find_fixed_points(mass, goal, spectra="values", progress=False)
     results["closed", delay] = fpa.find_fixed_points(mass, goal, loop="closed", progress=False)
     for loop in ("clamped", "closed"):
         print(f"\n{loop}, delay of {delay} steps")
@@ -132,40 +134,6 @@ rises = np.flatnonzero((y[:-1] < 0) & (y[1:] >= 0))
 print(f"frequency of the cycle: {(len(rises) - 1) / (np.ptp(rises) * 0.05):.2f} Hz")
 
 # %%
-# An arm, elbow up and elbow down
-# -------------------------------
-#
-# An arm can be at a goal in two postures, and the network, which feels the hand only, rests in both. In the
-# posture that it was trained in the movement is stable. In the other the same torques act the wrong way.
-
-arm = fpa.datasets.arm_ensemble().sel(delay=0).one()
-reach = fpa.Goal(position=(0.05, 0.4), context=1)
-one = fpa.find_fixed_points(arm, reach, loop="closed", spectra="values", progress=False)
-angles = np.degrees(one.x.sel(state=["plant.angle[0]", "plant.angle[1]"]).values)
-for k, (shoulder, elbow) in enumerate(angles):
-    says = "stable" if bool(one.is_stable[k]) else "unstable"
-    print(f"shoulder {shoulder:6.1f}°, elbow {elbow:6.1f}°: {says}")
-
-# %%
-# In simulation an arm that starts a hair's breadth from the unstable posture leaves it, and the other stays.
-# The distance of the hand from where it rests:
-
-path = fpa.simulate(arm.closed_loop(), np.tile(one.u.values, (300, 1)), one.x + 1e-4, progress=False)
-hand = path.y.sel(output=["position[0]", "position[1]"]).rename(output="axis").assign_coords(axis=["x", "y"])
-away = np.sqrt(((hand - one.position) ** 2).sum("axis"))
-away.attrs = {"long_name": "distance of the hand", "units": "m"}
-away = away.assign_coords(posture=("fixed_point", np.where(one.is_stable, "stable", "unstable")))
-figure = fpa.plot.profiles(away.to_dataset(name="away"), "away", color="posture", band=None)
-figure.update_layout(title_text="The hand after starting 10⁻⁴ from rest", yaxis_type="log")
-figure.show()
-
-# %%
-# And where does it go? Its elbow turns over, until the arm rests in the other posture.
-
-elbow = np.degrees(path.x.sel(state="plant.angle[1]").isel(time=-1).values)
-print("elbow in the end (°):", elbow.round(1), " hand from the goal (m):", away.isel(time=-1).values.round(4))
-
-# %%
 # Save it, and go on in xarray
 # ----------------------------
 
@@ -178,4 +146,5 @@ print(ds.time_constant.max("mode").isel(fixed_point=0).median("goal").to_pandas(
 
 # %%
 # To try next: a force field in the loop, `field=fpa.fields.Curl(1.0)`, which moves its modes but not its
-# point of rest; `fpa.follow` along the context. :doc:`plot_trail` looks at what happens on the way to a goal.
+# point of rest; `fpa.follow` along the context. An arm can rest at a goal in two ways:
+# :doc:`plot_two_postures`. :doc:`plot_trail` looks at what happens on the way to a goal.

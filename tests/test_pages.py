@@ -109,7 +109,9 @@ def test_figures_follow_the_button_of_the_page(browser):
 def test_long_names_are_not_cut_off(browser, tmp_path):
     ds = reaches()
     ds["force"] = ds["force"].assign_attrs(long_name="force of the muscles of shoulder and elbow at the hand")
-    peak = fpanalysis.measures.peak_force(ds.assign_coords(method=["a_method_of_long_name", "another_method"]))
+    peak = fpanalysis.measures.peak_force(
+        ds.assign_coords(method=["a_method_of_long_name", "another_method"])
+    )
     figures = [
         profiles(ds, "force"),
         fpanalysis.plot.compare(peak, by="method"),

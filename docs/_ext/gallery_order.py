@@ -8,9 +8,11 @@ PAGES = (
     "pytorch",
     "goal_steady_states",
     "clamped_and_closed",
+    "two_postures",
     "trail",
     "ringing",
     "exploding_losses",
+    "stopped_networks",
     "records",
     "xarray",  # opens what others have saved
 )

@@ -20,7 +20,9 @@ FIGURES = {
     "pytorch": 0,
     "records": 0,
     "ringing": 1,
+    "stopped_networks": 0,
     "trail": 1,
+    "two_postures": 1,
     "wilson_cowan": 3,
     "xarray": 0,
 }

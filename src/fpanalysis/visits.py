@@ -82,7 +82,7 @@ def _in_all_postures(loop: VectorField, states: np.ndarray) -> np.ndarray:
         return jnp.stack([x, *others])
 
     with jax.enable_x64(True):
-        found = jax.vmap(turned, out_axes=1)(jnp.asarray(states))
+        found = jax.jit(jax.vmap(turned, out_axes=1))(jnp.asarray(states))
         return np.asarray(found).reshape(-1, states.shape[1])
 
 
@@ -92,7 +92,7 @@ def _starts(controller: Controller, loop: VectorField, rng: np.random.Generator)
     places = low + (high - low) * rng.random((N_TRIALS, 2))
     with jax.enable_x64(True):
         cast = float64(loop).function.controller  # pyright: ignore[reportFunctionMemberAccess]
-        flat = jax.vmap(lambda place: loop.state_layout.flatten(cast.initial(place)))
+        flat = jax.jit(jax.vmap(lambda place: loop.state_layout.flatten(cast.initial(place))))
         return np.asarray(flat(jnp.asarray(places)))
 
 

@@ -58,7 +58,7 @@ def weights(ds: xr.Dataset, color: str | None = None) -> go.Figure:
     if not usable.all():
         notes.append(f"{(~usable).sum():,} of {len(curves):,} matrices are not finite,<br>not shown")
     figure = new_figure(title, [])
-    make_subplots(rows=2, cols=2, figure=figure, horizontal_spacing=0.23, vertical_spacing=0.14)
+    make_subplots(rows=2, cols=2, figure=figure, horizontal_spacing=0.22, vertical_spacing=0.14)
     several = max(len(group.index) for group in groups) > 1
     _draw_histogram(figure, curves, groups)
     _draw_singular_values(figure, curves, groups)
@@ -132,6 +132,7 @@ def _draw_histogram(figure: go.Figure, curves: Curves, groups: list[CurveGroup])
             _HISTOGRAM,
         )
     _titles(figure, _HISTOGRAM, "weight", "density")
+    figure.update_yaxes(rangemode="tozero", row=_HISTOGRAM[0], col=_HISTOGRAM[1])
 
 
 def _density(values: np.ndarray, index: np.ndarray, edges: np.ndarray) -> np.ndarray:
