@@ -53,9 +53,9 @@ fpa.plot.loss_history(ensemble.history, color="replicate").show()
 # What is left
 # ------------
 #
-# The weights that are kept are finite, and ordinary: AdamW divides each gradient by its own size, so that even
-# a huge one moves a weight by little more than the learning rate. The network can be looked at like any
-# other. These are its recurrent weights beside those of the two that went on:
+# The weights that are kept are finite, and ordinary: AdamW divides each gradient by its own size, so that a
+# huge one moves a weight by little more than the learning rate. The network can be looked at like any other.
+# These are its recurrent weights beside those of the two that went on:
 
 print("all finite:", all(np.isfinite(model.network.readout.weight).all() for model in ensemble))
 fpa.plot.weights(fpa.weights(ensemble), color="replicate").show()
