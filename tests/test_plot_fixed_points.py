@@ -226,8 +226,9 @@ def test_every_symbol_of_a_group_can_be_drawn_in_space():
     ],
 )
 def test_colours_without_one_value_per_point_are_refused(color, message):
-    with pytest.raises(ValueError, match=message):
-        fixed_points(build(), color=color)
+    for ds in (build(), build(conditions={"context": []})):
+        with pytest.raises(ValueError, match=message):
+            fixed_points(ds, color=color)
 
 
 def test_axes_of_a_scene_have_equal_scales_and_hold_all_that_is_drawn():
@@ -240,6 +241,10 @@ def test_axes_of_a_scene_have_equal_scales_and_hold_all_that_is_drawn():
     for trace in fixed_points(stretched, walks(ds)).data:
         place = places(trace)
         assert np.all(np.isnan(place) | ((place > ends[:, 0]) & (place < ends[:, 1])))
+    lost = walks(ds)
+    lost.x[0, 5:] = np.inf
+    with_lost = fixed_points(stretched, lost).layout.scene
+    assert all(np.isfinite(with_lost[f"{name}axis"].range).all() for name in "xyz")
     long = fixed_points(ds.assign(x=ds.x * xr.DataArray([900.0, 4, 3, 1, 1, 1], dims="state"))).layout.scene
     shares = np.array([long.aspectratio[name] for name in "xyz"])
     assert shares.min() / shares.max() == pytest.approx(0.25)

@@ -86,14 +86,14 @@ def fixed_points(
         paths = paths_of(trajectories, _names(points.ds), "the fixed points", _MOST_SAMPLES)
     notes = [f"{n_dropped:,} more with states that are not finite, not shown"] if n_dropped else []
 
+    coloring = None if color is None else by_name(points, color)
     cloud = _cloud(states, paths)
     if len(cloud) == 0:
         return blank(_title(points), none_found(ds))
     projection = projection_of(cloud, n_axes)
     coordinates = projection(cloud)
     extent = _extent(coordinates)
-    coloring = None if color is None else by_name(points, color)
-    kinds = kinds_of(points) if coloring is None else _groups(coloring, len(points), n_axes)
+    kinds = kinds_of(points) if coloring is None else _groups(coloring, len(points), len(projection.axes))
     shown, thinning = thinned(kinds, _MOST_POINTS)
     rows = np.sort(np.concatenate([np.zeros(0, int), *shown]))
     readout = _readout(points.keep(rows))
@@ -106,7 +106,7 @@ def fixed_points(
     _draw_unstable_directions(canvas, projection, points.keep(rows), states[rows], extent)
     if readout is not None:
         _draw_readout(canvas, projection, readout, coordinates.mean(axis=0), extent)
-    _draw_points(canvas, projection(states), points, kinds, shown, coloring)
+    _draw_points(canvas, coordinates[: len(points)], points, kinds, shown, coloring)
     in_components = len(projection.axes) < states.shape[1]
     canvas.frame(_titles(projection, points.ds), coordinates, equal=in_components)
     if len(points) == 0:

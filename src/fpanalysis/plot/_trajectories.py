@@ -42,7 +42,8 @@ def paths_of(trajectories: Any, names: Sequence[str], whose: str, most_samples: 
     kept = np.arange(n) if n <= most else np.linspace(0, n - 1, most).round().astype(int)
     # Chosen before they are copied: all of them together can fill most of the memory.
     chosen = states[np.unravel_index(kept, lead)] if lead else states[None]
-    return Paths(chosen.astype(float), n)
+    # What is infinite has no place in a figure, and is a gap like NaN.
+    return Paths(np.where(np.isfinite(chosen), chosen, np.nan).astype(float), n)
 
 
 def with_gaps(lines: np.ndarray) -> np.ndarray:
