@@ -1,6 +1,7 @@
 """A figure of one, two or three axes: what differs between them is settled here."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -92,7 +93,8 @@ class Canvas:
         """Give the axes of a scene equal scales, in a box whose diagonal is the same for all figures."""
         ratio = np.ones(3)
         if not flat:
-            drawn = [np.concatenate([trace[name] for trace in self.figure.data]) for name in "xyz"]
+            traces: Any = self.figure.data
+            drawn = [np.concatenate([trace[name] for trace in traces]) for name in "xyz"]
             low, high = np.nanmin(drawn, axis=1), np.nanmax(drawn, axis=1)
             size = (high - low).max() * np.clip((high - low) / (high - low).max(), _SHORTEST, 1)
             middle = (low + high) / 2
