@@ -9,7 +9,7 @@ import numpy as np
 from fpanalysis._messages import listed, nearest
 from fpanalysis.plot._points import Points, is_slow, label_names, stability
 from fpanalysis.plot._styles import distinct, limits_of, scale_of, styles
-from fpanalysis.plot._text import escaped, said, unit_of
+from fpanalysis.plot._text import escaped, objects, said, unit_of
 from fpanalysis.plot._theme import BLUE, GREEN, GREY, PALETTE, SYMBOLS, VERMILION, colorscale
 
 _MOST_NUMBERS = len(SYMBOLS)
@@ -109,7 +109,7 @@ def by_name(points: Points, name: str, *per: str) -> Coloring:
         return _on_scale(points, name, values, title, shown)
     known = distinct(values[np.isfinite(values)] if numbers else values.ravel())
     n_others, known = max(0, len(known) - _MOST_NAMES), known[:_MOST_NAMES]
-    texts = said(_objects(known), attrs if flagged else {})
+    texts = said(objects(known), attrs if flagged else {})
     looks = styles(name, known)
     groups = [
         Group(text, look.symbol, look.color, look.dash) for text, look in zip(texts, looks, strict=True)
@@ -210,9 +210,3 @@ def _range(name: str, values: np.ndarray) -> tuple[tuple[float, float], bool]:
     low, high = np.quantile(_some(values, finite), [0.02, 0.98])
     clipped = bool(full[1] - full[0] > 10 * (high - low) > 0)
     return ((float(low), float(high)) if clipped else full), clipped
-
-
-def _objects(values: list) -> np.ndarray:
-    array = np.empty(len(values), dtype=object)
-    array[:] = values
-    return array

@@ -9,7 +9,7 @@ import xarray as xr
 from fpanalysis._messages import listed, nearest
 from fpanalysis.plot._curves import SEED, CurveGroup, Curves
 from fpanalysis.plot._styles import Style
-from fpanalysis.plot._text import axis_title, escaped, number, unit_of
+from fpanalysis.plot._text import axis_title, capitalised, escaped, number, unit_of
 from fpanalysis.plot._theme import GREY, WEBGL_ABOVE, new_figure, say
 
 _FEWEST = 5
@@ -276,7 +276,7 @@ def _summary(panel: _Panel, cell: _Cell, low: Any, median: Any, high: Any) -> st
 def _title(panels: list[_Panel], by: str | None) -> str:
     attrs = panels[0].curves.ds[panels[0].name].attrs
     what = escaped(attrs.get("long_name", panels[0].name.replace("_", " ")))
-    what = f"{what[:1].upper()}{what[1:]}" if len(panels) == 1 else f"{len(panels)} measures"
+    what = capitalised(what) if len(panels) == 1 else f"{len(panels)} measures"
     return what if by is None else f"{what} by {escaped(by)}"
 
 

@@ -9,7 +9,7 @@ import xarray as xr
 
 from fpanalysis._messages import listed, nearest
 from fpanalysis.plot._styles import Style, distinct, is_ordered, styles
-from fpanalysis.plot._text import escaped, label, said, unit_of
+from fpanalysis.plot._text import escaped, label, objects, said, unit_of
 from fpanalysis.plot._theme import BLUE, DASHES, GREY, PALETTE
 
 # More groups than this cannot be told apart; numbers are then put into this many ranges.
@@ -91,7 +91,7 @@ class Curves:
         named = set(known[_MOST_NAMES:])
         known = known[:_MOST_NAMES]
         looks = styles(color, known)
-        texts = said(_object(known), attrs if "flag_meanings" in attrs else {})
+        texts = said(objects(known), attrs if "flag_meanings" in attrs else {})
         found = [
             CurveGroup(text, look, np.flatnonzero(values == value))
             for value, look, text in zip(known, looks, texts, strict=True)
@@ -204,9 +204,3 @@ def _without_value(values: np.ndarray, infinite: bool = True) -> list[CurveGroup
     missing = CurveGroup("no value", Style(GREY, "x-thin-open", "dot"), np.flatnonzero(np.isnan(values)))
     endless = CurveGroup("infinite", Style(GREY, "star", "dash"), np.flatnonzero(np.isinf(values)))
     return [group for group in ((missing, endless) if infinite else (missing,)) if len(group.index)]
-
-
-def _object(values: list) -> np.ndarray:
-    array = np.empty(len(values), dtype=object)
-    array[:] = values
-    return array

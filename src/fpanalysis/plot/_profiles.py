@@ -14,7 +14,7 @@ from fpanalysis.plot._components import Components, components_of
 from fpanalysis.plot._curves import CurveGroup, checked_most, kept, thinned
 from fpanalysis.plot._lines import Time, described, hover, line, line_class, shown, spoken, time_of, trials
 from fpanalysis.plot._series import Series, moments, quantiles
-from fpanalysis.plot._text import number, unit_of
+from fpanalysis.plot._text import capitalised, number, unit_of
 from fpanalysis.plot._theme import BAND, blank, new_figure
 
 _BANDS = {
@@ -82,7 +82,7 @@ def profiles(
     groups = parts.curves.groups(color)
     words = spoken(variable, ds[variable].attrs)
     n = len(parts.curves)
-    title = f"{words[:1].upper()}{words[1:]}" if n == 1 else f"Mean {words} of {trials(n)}"
+    title = capitalised(words) if n == 1 else f"Mean {words} of {trials(n)}"
     if len(parts.curves) == 0 or ds.sizes["time"] == 0:
         return blank(title, "no trials to show")
     if not parts.usable.any():

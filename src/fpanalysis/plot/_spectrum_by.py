@@ -12,7 +12,7 @@ from fpanalysis.plot._curves import CurveGroup
 from fpanalysis.plot._points import descriptions, none_found
 from fpanalysis.plot._spectrum import complex_number, unit_of_eigenvalue
 from fpanalysis.plot._styles import Style
-from fpanalysis.plot._text import escaped, number, said, unit_of
+from fpanalysis.plot._text import escaped, number, objects, said, unit_of
 from fpanalysis.plot._theme import GREY, VERMILION, WEBGL_ABOVE, blank, new_figure
 from fpanalysis.plot._tracks import Tracks, slowest
 
@@ -166,19 +166,15 @@ def _hover_texts(tracks: Tracks) -> np.ndarray:
     texts = conditions[tracks.point]
     value = map(complex_number, tracks.values("eigenvalue").tolist())
     of = zip(labels[tracks.mode].tolist(), tracks.values("mode_track").tolist(), value, strict=True)
-    texts = texts + _objects([f"<br>mode {escaped(mode)}, track {int(t)}: λ = {v}" for mode, t, v in of])
+    texts = texts + objects([f"<br>mode {escaped(mode)}, track {int(t)}: λ = {v}" for mode, t, v in of])
     for name in ("time_constant", "frequency", "mode_confidence"):
         if name in ds:
             unit = unit_of(ds[name].attrs)
             numbers = tracks.values(name).tolist()
-            texts = texts + _objects([f"<br>{name} = {number(each)} {unit}".rstrip() for each in numbers])
+            texts = texts + objects([f"<br>{name} = {number(each)} {unit}".rstrip() for each in numbers])
     if "mode_event" in ds:
         texts = texts + "<br>mode_event = " + said(tracks.values("mode_event"), ds["mode_event"].attrs)
     return texts
-
-
-def _objects(texts: list[str]) -> np.ndarray:
-    return np.array(texts, dtype=object)
 
 
 def _draw_lines(

@@ -3,6 +3,7 @@
 import html
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -66,10 +67,8 @@ def _value(value: Any) -> str:
     text = str(value.tolist() if isinstance(value, np.ndarray | np.generic) else value)
     kind = "text"
     if text.lstrip().startswith(("{", "[")):
-        try:
+        with suppress(json.JSONDecodeError):
             text, kind = json.dumps(json.loads(text), indent=2, ensure_ascii=False), "JSON"
-        except json.JSONDecodeError:
-            pass
     if kind == "text" and len(text) <= _FOLDED:
         return _plain(text)
     summary = f"{kind}, {len(text):,} characters"

@@ -24,11 +24,15 @@ def said(values: np.ndarray, attrs: Mapping[Any, Any]) -> np.ndarray:
 
 
 def _each(values: np.ndarray, function: Any) -> np.ndarray:
-    texts = [function(value) for value in np.ravel(values).tolist()]
-    # Filled by slice: numpy would otherwise look into the strings for a further dimension.
-    result = np.empty(len(texts), dtype=object)
-    result[:] = texts
-    return result.reshape(np.shape(values))
+    return objects([function(value) for value in np.ravel(values).tolist()]).reshape(np.shape(values))
+
+
+def objects(values: list) -> np.ndarray:
+    """Return values of any kind as an array of as many objects."""
+    # Filled by slice: numpy would otherwise look into the values for a further dimension.
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
 
 
 def unit_of(attrs: Mapping[Any, Any]) -> str:
@@ -43,6 +47,11 @@ def label(value: Any) -> str:
         return escaped(value)
     text = number(value, digits=6)
     return f"{text}.0" if text.lstrip("-").isdigit() else text
+
+
+def capitalised(words: str) -> str:
+    """Return words that begin a title; what follows stays as it is, unlike in `str.capitalize`."""
+    return words[:1].upper() + words[1:]
 
 
 def number(value: float, digits: int = 4) -> str:
