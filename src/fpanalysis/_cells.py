@@ -88,6 +88,70 @@ def hidden_state(f: Callable) -> Callable[[PyTree], PyTree]:
     return _identity
 
 
+def shares_a_unit(f: Callable) -> bool:
+    """Return whether all entries of a block of `f`'s state are measured in one unit, as those of a cell are."""
+    return type(f) in (eqx.nn.GRUCell, eqx.nn.LSTMCell, RNNCell, StackedCell) or getattr(
+        f, "blocks_share_a_unit", False
+    )
+
+
+def resting_state(cell: Callable, u: Float[Array, " input"], state: PyTree, divide_lstm: bool) -> PyTree:
+    """Return the state in which every entry would rest if the others stayed, which is `state` at a fixed point.
+
+    A gate that is almost closed makes a cell stand still wherever it is, to rounding. Here it is divided
+    out: a GRU rests where `h = n`, an LSTM where `c = i g (1 + e^a)` with `a` the argument of its forget
+    gate and `h = o tanh(c)`. Of other cells it is the next state.
+
+    Args:
+        cell: the cell.
+        u: its input.
+        state: its state.
+        divide_lstm: whether to divide an LSTM's gate out; Newton's method converges better where it is not.
+    """
+    if isinstance(cell, StackedCell):
+        inputs = (u, *(hidden_state(below)(own) for below, own in zip(cell.cells, state, strict=False)))
+        return tuple(
+            resting_state(each, below, own, divide_lstm)
+            for each, below, own in zip(cell.cells, inputs, state, strict=False)
+        )
+    if type(cell) is eqx.nn.GRUCell:
+        return _gru_new(cell, u, state)
+    if type(cell) is eqx.nn.LSTMCell and divide_lstm:
+        return _lstm_rest(cell, u, state)
+    return cell(u, state)
+
+
+def _gru_new(cell: eqx.nn.GRUCell, u: Array, hidden: Array) -> Array:
+    n = cell.hidden_size
+    driven, own = cell.weight_ih @ u, cell.weight_hh @ hidden
+    new = own[2 * n :]
+    if cell.use_bias:
+        driven, new = driven + cell.bias, new + cell.bias_n
+    reset = jax.nn.sigmoid(driven[:n] + own[:n])
+    return jax.numpy.tanh(driven[2 * n :] + reset * new)
+
+
+def _lstm_rest(cell: eqx.nn.LSTMCell, u: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
+    hidden, memory = state
+    lines = cell.weight_ih @ u + cell.weight_hh @ hidden
+    if cell.use_bias:
+        lines = lines + cell.bias
+    i, forget, g, o = jax.numpy.split(lines, 4)
+    rest = jax.nn.sigmoid(i) * jax.numpy.tanh(g) * (1 + jax.numpy.exp(forget))
+    return jax.nn.sigmoid(o) * jax.numpy.tanh(memory), rest
+
+
+class RestingStep(eqx.Module):
+    """The resting state of a cell, called as `(state, input)`; see `resting_state`."""
+
+    cell: Any
+    divide_lstm: bool = eqx.field(static=True)
+
+    def __call__(self, state: PyTree, u: Float[Array, " input"]) -> PyTree:
+        """Return the state in which every entry would rest."""
+        return resting_state(self.cell, u, state, self.divide_lstm)
+
+
 def cell_inputs(f: Callable) -> int | None:
     """Return the number of inputs that a cell declares (`input_size`), if it does."""
     size = getattr(f, "input_size", None)

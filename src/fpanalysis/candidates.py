@@ -1,6 +1,7 @@
 """States to start from: those that a model visits, and noise around them."""
 
 import math
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -8,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from fpanalysis.scales import Units, spread_of, units_of
 from fpanalysis.vector_field import VectorField, float64
 
 N_TRAJECTORIES = 128
@@ -15,39 +17,29 @@ N_STEPS = 128
 N_SAMPLES = 32
 NOISE = 1.0
 NOISE_BETWEEN = 0.3
-BOUND = 1e6
-STEP = 0.3
-HUGE = 1e150  # the square of a larger number can overflow
+# Of a function whose units are not known, this share of the paths begins at sizes of these powers of ten.
+FAR_SHARE = 0.25
+FAR_POWERS = (-6.0, 9.0)
+# A path that has grown this many times in its second half leaves for infinity.
+LEAVES = 100.0
+# The share of a normal distribution within one standard deviation.
+ONE_DEVIATION = 0.6827
 
 
-def spread_of(x: np.ndarray) -> float:
-    """Return the root-mean-square spread of states `(n, state)`; their size, or 1, where they coincide."""
-    x = x[np.all(np.abs(x) < HUGE, axis=1)]
-    if len(x) == 0:
-        return 1.0
-    spread = float(np.sqrt(np.mean(np.var(x, axis=0))))
-    size = float(np.sqrt(np.mean(x**2)))
-    return spread if spread > 1e-9 * size else (size or 1.0)
+class Visited(NamedTuple):
+    """States `(condition, n, state)` to start from, and the spread of every entry, `(condition, state)`."""
+
+    x: np.ndarray
+    spread: np.ndarray
 
 
-def longest_step(x: np.ndarray) -> float:
-    """Return the longest Newton step from states `(n, state)`: `STEP` of their spread, in the 2-norm.
-
-    Farther out a network can saturate until everything looks like a fixed point, and long steps jump over
-    the small basins. States that all lie close together say little about the scale, so half their size and
-    a fixed number stand in for a spread below them.
-    """
-    usable = x[np.all(np.abs(x) < HUGE, axis=1)]
-    size = float(np.sqrt(np.mean(usable**2))) if len(usable) else 0.0
-    return STEP * max(math.sqrt(x.shape[1]) * max(spread_of(x), 0.5 * size), 1.0)
-
-
-def visited(field: VectorField, u: np.ndarray, n: int, seed: int) -> np.ndarray:
+def visited(field: VectorField, u: np.ndarray, n: int, seed: int) -> Visited:
     """Return states that the model visits from random starts, with noise scaled to their spread.
 
     The states are taken at times spread evenly on a logarithmic scale, so that both what passes by saddles
     early and what has settled late is there; the noise finds the saddles (Sussillo and Barak 2013, Opening
-    the black box, Neural Computation 25).
+    the black box, Neural Computation 25). The starts are normally distributed; of a function whose units are
+    not known, a quarter of them is spread geometrically over fifteen powers of ten.
 
     Args:
         field: the vector field.
@@ -56,22 +48,35 @@ def visited(field: VectorField, u: np.ndarray, n: int, seed: int) -> np.ndarray:
         seed: decides all randomness.
 
     Returns:
-        States `(condition, n, state)`. Of what grows beyond all bounds, only the states that lie no farther
-        out than the others are there.
+        The states and their spread. Of what grows beyond all bounds, only the states that lie no farther out
+        than the others are there.
     """
     n_paths = int(np.clip(2 ** math.ceil(math.log2(max(n / 4, 1))), 16, N_TRAJECTORIES))
-    out = np.empty((len(u), n, len(field.state)))
+    units, n_state = units_of(field), len(field.state)
+    out = Visited(np.empty((len(u), n, n_state)), np.empty((len(u), n_state)))
     with jax.enable_x64(True):
         field = float64(field)
         for c, condition in enumerate(u):
             # Begun anew, so that a condition's candidates do not depend on which others there are.
             rng = np.random.default_rng(seed)
-            starts = rng.standard_normal((n_paths, len(field.state)))
-            drive = _drive(len(starts), condition, rng)
-            step = jnp.asarray(_step_size(field, starts, condition))
-            paths = np.asarray(_paths(field, jnp.asarray(starts), jnp.asarray(drive), step))
-            out[c] = _draw(paths, starts, n, rng)
+            starts, n_far = _starts(n_paths, units, rng)
+            drive = _drive(n_paths, condition, rng)
+            paths = np.asarray(_paths(field, jnp.asarray(starts), jnp.asarray(drive)))
+            mask = usable(paths, starts[n_far:])
+            states = paths[mask] if mask.any() else starts[n_far:]
+            out.spread[c] = np.where(field.is_periodic, 1.0, _spread(paths, mask, states, units))
+            out.x[c] = _draw(states, out.spread[c], field.is_periodic, n, rng)
     return out
+
+
+def _starts(n_paths: int, units: Units, rng: np.random.Generator) -> tuple[np.ndarray, int]:
+    """Return starts `(path, state)`, and how many of the first lie at sizes of their own."""
+    starts = rng.standard_normal((n_paths, len(units.blocks)))
+    if units.are_activities:
+        return starts, 0
+    n_far = int(FAR_SHARE * n_paths)
+    starts[:n_far] *= 10.0 ** rng.uniform(*FAR_POWERS, (n_far, 1))
+    return starts, n_far
 
 
 def _drive(n_paths: int, u: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -85,26 +90,54 @@ def _drive(n_paths: int, u: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return u + pulses
 
 
-def _draw(paths: np.ndarray, starts: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    usable = usable_states(paths, starts)
-    chosen = usable[rng.choice(len(usable), n, replace=n > len(usable))]
-    return chosen + NOISE * spread_of(usable) * rng.standard_normal(chosen.shape)
+def _draw(
+    states: np.ndarray, spread: np.ndarray, is_periodic: np.ndarray, n: int, rng: np.random.Generator
+) -> np.ndarray:
+    chosen = states[rng.choice(len(states), n, replace=n > len(states))]
+    drawn = chosen + NOISE * spread * rng.standard_normal(chosen.shape)
+    # An unstable angle need not be near any that is visited: half of the states have random angles.
+    turned = drawn[::2, is_periodic]
+    drawn[::2, is_periodic] = rng.uniform(-np.pi, np.pi, turned.shape)
+    return drawn
 
 
-def usable_states(paths: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Return the states `(n, state)` of paths `(path, time, state)` from which to draw.
+def _spread(paths: np.ndarray, mask: np.ndarray, states: np.ndarray, units: Units) -> np.ndarray:
+    """Return the spread of every entry of visited states, `(state,)`.
 
-    A path that leaves for infinity counts only as far as the others go: its last states before the end are
-    so large that they would set the spread, and the noise, of everything.
+    It is the root-mean-square deviation in units that are known to be alike. Otherwise few states far out
+    must not set it: it is the deviation from the median that two thirds of the states keep, or two thirds of
+    those that the movement ends in, whichever is more.
     """
-    size = np.max(np.abs(paths), axis=-1)
-    stays = np.all(size < BOUND, axis=1)
-    bound = max(np.max(size[stays], initial=0.0), np.max(np.abs(starts)))
-    usable = paths[size <= bound]
-    return usable if len(usable) else starts
+    if units.are_activities:
+        return spread_of(states, units.blocks)
+    late = paths[:, -N_SAMPLES // 4 :][mask[:, -N_SAMPLES // 4 :]]
+    spread = np.max([_deviation(part) for part in (states, late) if len(part)], axis=0)
+    size = np.abs(np.median(states, axis=0))
+    return np.where(spread > 1e-9 * size, spread, spread_of(states))
 
 
-def between(points: np.ndarray, spread: float, n: int, rng: np.random.Generator) -> np.ndarray:
+def _deviation(states: np.ndarray) -> np.ndarray:
+    return np.quantile(np.abs(states - np.median(states, axis=0)), ONE_DEVIATION, axis=0)
+
+
+def usable(paths: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Return which states of paths `(path, time, state)` one may draw, `(path, time)`.
+
+    A path that leaves for infinity counts only as far as the others (or the starts `(start, state)`) go: its
+    last states before the end are so large that they would set the spread, and the noise, of everything.
+    """
+    finite = np.all(np.isfinite(paths), axis=-1)
+    unit = np.median(np.abs(paths[finite]), axis=0) if finite.any() else np.zeros(paths.shape[-1])
+    unit[unit == 0] = 1.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        size = np.max(np.abs(paths) / unit, axis=-1)
+        grown = size[:, -1] > LEAVES * np.maximum(size[:, _half_time()], 1.0)
+    stays = finite.all(axis=1) & ~grown
+    bound = max(np.max(size[stays], initial=0.0), np.max(np.abs(starts) / unit, initial=0.0))
+    return finite & (size <= bound)
+
+
+def between(points: np.ndarray, spread: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
     """Return states `(n, state)` half-way between pairs of known fixed points, with a little noise.
 
     Two attractors are parted by a basin boundary, and saddles lie on it.
@@ -115,37 +148,45 @@ def between(points: np.ndarray, spread: float, n: int, rng: np.random.Generator)
     return middle + NOISE_BETWEEN * spread * rng.standard_normal(middle.shape)
 
 
-def _step_size(field: VectorField, starts: np.ndarray, u: np.ndarray) -> float:
-    """Return a step in time at which a Runge–Kutta method follows the field (1 in discrete time)."""
-    if field.time_domain == "discrete":
-        return 1.0
-    speed = float(_largest_jacobian(field, jnp.asarray(starts[:16]), jnp.asarray(u)))
-    return 0.5 / speed if np.isfinite(speed) and speed > 0 else 1.0
+def _times() -> np.ndarray:
+    """Return the steps after which states are taken."""
+    return np.unique(np.round(np.geomspace(1, N_STEPS, N_SAMPLES)).astype(int)) - 1
 
 
-@eqx.filter_jit
-def _largest_jacobian(field: VectorField, x: Float[Array, "n state"], u: Float[Array, " input"]) -> Array:
-    jacobians = jax.vmap(jax.jacfwd(field), in_axes=(0, None))(x, u)
-    return jnp.max(jnp.sum(jnp.abs(jacobians), axis=-1))
+def _half_time() -> int:
+    return int(np.searchsorted(_times(), N_STEPS // 2))
 
 
 @eqx.filter_jit
 def _paths(
-    field: VectorField, starts: Float[Array, "path state"], u: Float[Array, "path step input"], step: Array
+    field: VectorField, starts: Float[Array, "path state"], u: Float[Array, "path step input"]
 ) -> Float[Array, "path time state"]:
-    times = np.unique(np.round(np.geomspace(1, N_STEPS, N_SAMPLES)).astype(int)) - 1
-
-    def move(x: Array, u: Array) -> tuple[Array, Array]:
+    def move(carry: tuple, u: Array) -> tuple[tuple, Array]:
+        x, pace = carry
         if field.time_domain == "discrete":
-            new = field(x, u)
-        else:
-            k1 = field(x, u)
-            k2 = field(x + 0.5 * step * k1, u)
-            k3 = field(x + 0.5 * step * k2, u)
-            new = x + step / 6 * (k1 + 2 * k2 + 2 * k3 + field(x + step * k3, u))
-        return new, new
+            return (field(x, u), pace), field(x, u)
+        k1, pace = _paced(field, x, u, pace)
+        step = pace[0]
+        k2 = field(x + 0.5 * step * k1, u)
+        k3 = field(x + 0.5 * step * k2, u)
+        new = x + step / 6 * (k1 + 2 * k2 + 2 * k3 + field(x + step * k3, u))
+        return (new, pace), new
 
     def path(x: Array, u: Array) -> Array:
-        return jax.lax.scan(move, x, u)[1][times]
+        return jax.lax.scan(move, (x, (jnp.asarray(jnp.inf, x.dtype), jnp.zeros_like(x))), u)[1][_times()]
 
     return jax.vmap(path)(starts, u)
+
+
+def _paced(field: VectorField, x: Array, u: Array, pace: tuple[Array, Array]) -> tuple[Array, tuple]:
+    """Return the rate at a state, and the step in time at which a Runge–Kutta method follows it.
+
+    The step is half the shortest time in which an entry's rate changes by itself, along the movement, and at
+    most twice the last one; beside it stands the size of each entry's rate, which fades slowly.
+    """
+    last, fading = pace
+    rate, change = jax.jvp(lambda x: field(x, u), (x,), (field(x, u),))
+    fading = jnp.maximum(jnp.abs(rate), 0.5 * fading)
+    fastest = jnp.max(jnp.where(fading > 0, jnp.abs(change) / fading, 0.0))
+    step = jnp.minimum(0.5 / fastest, 2.0 * last)
+    return rate, (jnp.where(jnp.isfinite(step), step, 1.0), fading)

@@ -37,6 +37,11 @@ class Layout:
         """Number of entries of the flat vector."""
         return len(self.names)
 
+    @property
+    def sizes(self) -> list[int]:
+        """Number of entries of every leaf."""
+        return [math.prod(shape) for shape in self.shapes]
+
     def flatten(self, tree: PyTree) -> Float[Array, " state"]:
         """Return the leaves of `tree`, joined in one vector."""
         leaves = self.treedef.flatten_up_to(tree)

@@ -1,5 +1,6 @@
 """The search for each member: which candidates it starts from, and what becomes of them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,9 +9,10 @@ from fpanalysis._progress import progress_bar
 from fpanalysis.candidates import visited
 from fpanalysis.conditions import Conditions
 from fpanalysis.dataset import Effort, Points
-from fpanalysis.neighbours import search_neighbours
+from fpanalysis.neighbours import Trail, search_neighbours
 from fpanalysis.points import no_points, verified, with_slow
-from fpanalysis.search import Problem, Search, scales_of, search_drawn, search_given
+from fpanalysis.scales import longest_step
+from fpanalysis.search import Problem, Search, search_drawn, search_given
 from fpanalysis.solvers import AnySolver
 from fpanalysis.span import fresh, links_of
 from fpanalysis.subject import Subject
@@ -54,21 +56,24 @@ class Plan:
 def solve_members(plan: Plan, progress: bool) -> tuple[list[Points], Effort]:
     """Return the points of all conditions of all members, members first, and what went into them."""
     subject, n_conditions = plan.subject, len(plan.own.u)
-    points, counts = [], []
+    points, counts, dropped = [], [], []
     n_asked = plan.n_candidates * (len(fresh(plan.own)) if plan.has_neighbours else n_conditions)
     with progress_bar(len(subject.fields) * n_asked, "candidates", progress) as done:
         for k, field in enumerate(subject.fields):
             if subject.is_bad[k]:
                 points += [no_points(len(field.state), len(field.outputs))] * n_conditions
                 counts.append(np.zeros(n_conditions, int))
+                dropped.append(np.zeros(n_conditions, int))
                 done(n_asked)
                 continue
             search = _search(plan, k, Problem(field, plan.u[k], plan.solver, plan.tol, done))
             found = verified(search)
             points += with_slow(search, found, progress) if plan.slow_points else found
             counts.append(search.n_candidates)
+            dropped.append(search.n_dropped)
     is_bad = np.repeat(subject.is_bad, n_conditions)
-    return points, Effort(np.concatenate(counts), is_bad, plan.has_neighbours)
+    counted = np.concatenate(counts), np.concatenate(dropped)
+    return points, Effort(*counted, is_bad, plan.has_neighbours)
 
 
 def _search(plan: Plan, k: int, problem: Problem) -> Search:
@@ -76,23 +81,33 @@ def _search(plan: Plan, k: int, problem: Problem) -> Search:
         return search_given(problem, plan.given[k])
     if not plan.has_neighbours:
         return search_drawn(problem, plan.n_candidates, plan.seed)
-    asked = fresh(plan.own)
-    x, scales = _candidates(plan, k, problem, asked)
-    condition = np.repeat(asked, plan.n_candidates)
+    draw, spread, cap = _candidates(plan, k, problem)
+    trail = Trail(links_of(plan.own), fresh(plan.own), draw, plan.n_candidates)
     # Along time the candidates are there to be compared with the neighbours: all of them run.
     every = plan.exhaustive or "time" in plan.own.dims
-    return search_neighbours(problem, x, condition, scales, links_of(plan.own), every)
+    return search_neighbours(problem, trail, spread, cap, every)
 
 
 def _candidates(
-    plan: Plan, k: int, problem: Problem, asked: np.ndarray
-) -> tuple[np.ndarray, tuple[float, float]]:
-    """Return candidates for the conditions `asked`, from what member `k` itself does, and their scales."""
+    plan: Plan, k: int, problem: Problem
+) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray, float]:
+    """Return what draws candidates for conditions, from what member `k` itself does, and their scales."""
     n, field = plan.n_candidates, problem.field
-    rngs = [np.random.default_rng([plan.seed, int(c)]) for c in asked]
     if plan.subject.controllers:
         visits = Visits(plan.subject.controllers[k], plan.subject.force_field, field, problem.u, plan.seed)
-        return np.concatenate([visits.draw(n, rng) for rng in rngs]), visits.scales
-    some = problem.u[asked[:: -(-len(asked) // POOLED_CONDITIONS)]]
-    states = visited(field, some, n, plan.seed).reshape(-1, len(field.state))
-    return np.concatenate([states[rng.choice(len(states), n)] for rng in rngs]), scales_of(states)
+        drawn, spread, cap = visits.draw, visits.spread, visits.cap
+    else:
+        asked = fresh(plan.own)
+        some = problem.u[asked[:: -(-len(asked) // POOLED_CONDITIONS)]]
+        pool, spreads = visited(field, some, n, plan.seed)
+        states, spread = pool.reshape(-1, len(field.state)), np.median(spreads, axis=0)
+        cap = longest_step(states, spread)
+
+        def drawn(n: int, rng: np.random.Generator) -> np.ndarray:
+            return states[rng.choice(len(states), n)]
+
+    def draw(conditions: np.ndarray) -> np.ndarray:
+        # Each condition has its own draw, whichever others there are.
+        return np.concatenate([drawn(n, np.random.default_rng([plan.seed, int(c)])) for c in conditions])
+
+    return draw, spread, cap

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fpanalysis.candidates import between, longest_step, spread_of, visited
+from fpanalysis.candidates import between, visited
+from fpanalysis.scales import longest_step, spread_of, units_of
 from fpanalysis.solvers import AnySolver, DampedNewton
 from fpanalysis.solvers._optimistix import run_solver
 from fpanalysis.solvers._pool import Starts, solve_pool
-from fpanalysis.unique import DISTINCT, KnownPoints
+from fpanalysis.unique import KnownPoints
 from fpanalysis.vector_field import VectorField
+from fpanalysis.verdict import Verdict
 
 Progress = Callable[[int], None]
 
@@ -23,8 +25,9 @@ class Problem:
         field: the vector field.
         u: inputs, `(condition, input)`.
         solver: the solver.
-        tol: tolerance of a fixed point.
+        tol: tolerance at which a solve has arrived.
         progress: called with the number of candidates that have ended.
+        verdict: says what is a fixed point.
     """
 
     field: VectorField
@@ -32,6 +35,10 @@ class Problem:
     solver: AnySolver
     tol: float
     progress: Progress
+    verdict: Verdict = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.verdict = Verdict(self.field)
 
 
 @dataclass
@@ -40,22 +47,23 @@ class Search:
 
     Args:
         problem: what is solved.
-        spread: root-mean-square spread of the candidates, `(condition,)`.
-        cap: longest Newton step, `(condition,)`.
+        scale: spread of the candidates in every entry, `(condition, state)`.
+        cap: longest Newton step in that unit, `(condition,)`.
     """
 
     problem: Problem
-    spread: np.ndarray
+    scale: np.ndarray
     cap: np.ndarray
     known: KnownPoints = field(init=False)
     n_candidates: np.ndarray = field(init=False)
+    n_dropped: np.ndarray = field(init=False)
     _hits: np.ndarray = field(init=False)
     _tried: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
-        model = self.problem.field
-        self.known = KnownPoints(DISTINCT * self.spread, len(model.state), model.is_periodic)
-        self.n_candidates = np.zeros(len(self.problem.u), int)
+        verdict = self.problem.verdict
+        self.known = KnownPoints(self.scale, self.problem.field.is_periodic, verdict.distinct)
+        self.n_candidates, self.n_dropped = np.zeros((2, len(self.problem.u)), int)
         self._hits = np.zeros((2, 0), int)
 
     @property
@@ -78,21 +86,25 @@ class Search:
         """
         if len(x) == 0:
             return
-        model, u, solver = self.problem.field, self.problem.u, self.problem.solver
-        cap, progress = self.cap, self.problem.progress if are_candidates else _ignore
+        problem = self.problem
+        cap, progress = self.cap, problem.progress if are_candidates else _ignore
         begin = x
-        if isinstance(solver, DampedNewton):
-            cap = np.minimum(cap, solver.cap)
+        if isinstance(problem.solver, DampedNewton):
+            cap = np.minimum(cap, problem.solver.cap)
         else:
             # Another solver stops at its own tolerances: its ends are polished and told apart like ours.
-            begin, progress = run_solver(model, solver, x, u[condition], progress), _ignore
-        starts = Starts(begin, condition, u, self.spread, cap)
-        ends = solve_pool(model, starts, self.problem.tol, progress, self.known)
+            begin = run_solver(problem.field, problem.solver, x, problem.u[condition], progress)
+            progress = _ignore
+        starts = Starts(begin, condition, problem.u, self.scale, cap)
+        verdict = problem.verdict
+        ends = solve_pool(
+            problem.field, starts, problem.tol, verdict, progress, self.known, eps=verdict.precision
+        )
         counts = np.bincount(ends.point[ends.point >= 0], minlength=self.known.count)
         self._hits = np.pad(self._hits, ((0, 0), (0, self.known.count - self._hits.shape[1])))
         self._hits[0 if are_candidates else 1] += counts
         if are_candidates:
-            self.n_candidates += np.bincount(condition, minlength=len(u))
+            self.n_candidates += np.bincount(condition, minlength=len(problem.u))
             self._tried.append((condition, x, ends.last))
 
     def tried(self, condition: int) -> np.ndarray:
@@ -107,7 +119,7 @@ def _ignore(n: int) -> None:
 
 def search_given(problem: Problem, x: np.ndarray) -> Search:
     """Search from candidates that the caller gives, `(condition, candidate, state)`, all of them."""
-    search = Search(problem, *_scales(x))
+    search = Search(problem, *_scales(problem.field, x))
     search.run(*flat(x))
     return search
 
@@ -119,15 +131,13 @@ def search_drawn(problem: Problem, n: int, seed: int) -> Search:
     between the points that are known by then, which finds the rare saddles that the first half misses.
     """
     u = problem.u
-    first = visited(problem.field, u, n - n // 2, seed)
-    search = Search(problem, *_scales(first))
+    first, scale = visited(problem.field, u, n - n // 2, seed)
+    cap = np.array([longest_step(x, spread) for x, spread in zip(first, scale, strict=True)])
+    search = Search(problem, scale, cap)
     search.run(*flat(first))
     for turn, size in enumerate(_later_rounds(n // 2), start=1):
         rngs = [np.random.default_rng([seed, turn]) for _ in u]
-        x = [
-            _draw_between(search.known, c, first[c], search.spread[c], size, rng)
-            for c, rng in enumerate(rngs)
-        ]
+        x = [_draw_between(search, c, first[c], size, rng) for c, rng in enumerate(rngs)]
         search.run(*flat(np.stack(x)))
     return search
 
@@ -146,31 +156,36 @@ def _later_rounds(n: int) -> Iterator[int]:
 
 
 def _draw_between(
-    known: KnownPoints, condition: int, visited: np.ndarray, spread: float, n: int, rng: np.random.Generator
+    search: Search, condition: int, visited: np.ndarray, n: int, rng: np.random.Generator
 ) -> np.ndarray:
-    points = known.of(condition).x
+    points, spread = search.known.of(condition).x, search.scale[condition]
     # Sorted, so that the draw does not depend on the order in which the points were found.
-    points = points[np.lexsort(np.round(points / known.distinct[condition]).T[::-1])]
+    points = points[sorted_rows(points, search.known.distinct * spread)]
     if len(points) >= 2:
         return between(points, spread, n, rng)
     return visited[rng.integers(len(visited), size=n)] + spread * rng.standard_normal((n, visited.shape[1]))
 
 
-def _scales(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the spread of every condition's candidates, and the longest step, `(condition,)` each.
+def sorted_rows(x: np.ndarray, distinct: np.ndarray) -> np.ndarray:
+    """Return the order of states `(n, state)` by their coordinates, rounded to the distance `(state,)`."""
+    return np.lexsort(np.round(x / distinct).T[::-1])
+
+
+def _scales(field: VectorField, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the spread of every condition's candidates, `(condition, state)`, and its longest step.
 
     Both are those of the distinct candidates in a fixed order: repeated or permuted, they are the same.
     """
     shared = len(x) > 1 and x.strides[0] == 0  # one array of candidates, seen from every condition
-    sets = [_distinct(states) for states in (x[:1] if shared else x)]
-    scales = np.array([scales_of(states) for states in sets])
-    spread, cap = np.broadcast_to(scales, (len(x), 2)).T.copy()
-    return spread, cap
+    found = [scales_of(field, _distinct(states)) for states in (x[:1] if shared else x)]
+    spread = np.broadcast_to(np.stack([spread for spread, _ in found]), (len(x), x.shape[2]))
+    return spread.copy(), np.broadcast_to([cap for _, cap in found], len(x)).copy()
 
 
-def scales_of(states: np.ndarray) -> tuple[float, float]:
-    """Return the spread of states `(n, state)`, and the longest Newton step from them."""
-    return spread_of(states), longest_step(states)
+def scales_of(field: VectorField, states: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the spread of states `(n, state)` in every entry, and the longest Newton step from them."""
+    spread = np.where(field.is_periodic, 1.0, spread_of(states, units_of(field).blocks))
+    return spread, longest_step(states, spread)
 
 
 def _distinct(states: np.ndarray) -> np.ndarray:

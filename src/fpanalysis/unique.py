@@ -8,6 +8,8 @@ import numpy as np
 DISTINCT = 1e-6
 CONTRACTION = 0.1
 INVERSE_BYTES = 256 * 2**20
+# So many of the nearest by the expanded square are looked at again, since it loses half the digits.
+NEAREST = 4
 
 
 class Selection(NamedTuple):
@@ -17,33 +19,54 @@ class Selection(NamedTuple):
     index: np.ndarray
 
 
+class NewPoint(NamedTuple):
+    """A point that is known to be fixed.
+
+    Attributes:
+        x: the state, `(state,)`.
+        f: what vanishes there, in units of the scale, `(state,)`.
+        error: how far the true point may lie, in units of the scale, `(state,)`; infinite on a continuum.
+        is_isolated: whether it is known to be the only point within its error.
+        inverse: `(I − J)⁻¹`, up to its sign, in units of the scale, `(state, state)`; None where singular.
+    """
+
+    x: np.ndarray
+    f: np.ndarray
+    error: np.ndarray
+    is_isolated: bool
+    inverse: np.ndarray | None
+
+
 @dataclass
 class KnownPoints:
     """The distinct fixed points of all conditions, while they are being found.
 
-    Every point belongs to a condition. Distances are compared within a condition only.
+    Every point belongs to a condition. Distances are compared within a condition only, every entry in
+    units of its scale.
 
     Args:
-        distinct: distance below which two results can be the same point, one per condition.
-        n_state: number of entries of the state.
+        scale: spread of the candidates in every entry of the state, `(condition, state)`.
         periodic: which entries are angles, `(state,)`: whole turns apart they are the same. None are if left
             out.
+        distinct: distance, in every entry, below which two results can be the same point.
     """
 
-    distinct: np.ndarray
-    n_state: int
+    scale: np.ndarray
     periodic: np.ndarray | None = None
+    distinct: float = DISTINCT
     x: np.ndarray = field(init=False)
-    condition: np.ndarray = field(init=False)
     error: np.ndarray = field(init=False)
+    condition: np.ndarray = field(init=False)
     residual: np.ndarray = field(init=False)
+    is_isolated: np.ndarray = field(init=False)
     inverse: dict[int, np.ndarray] = field(init=False, default_factory=dict)
     count: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
-        self.x = np.empty((16, self.n_state))
-        self.condition = np.empty(16, int)
-        self.error, self.residual = np.empty(16), np.empty(16)
+        n_state = self.scale.shape[1]
+        self.x, self.error = np.empty((2, 16, n_state))
+        self.condition, self.is_isolated = np.empty(16, int), np.empty(16, bool)
+        self.residual = np.empty(16)
         if self.periodic is not None and not np.any(self.periodic):
             self.periodic = None
 
@@ -51,65 +74,88 @@ class KnownPoints:
         """Return states `(..., state)` with their angles in (−π, π]."""
         return x if self.periodic is None else np.where(self.periodic, wrap(x), x)
 
-    def add(self, x: np.ndarray, f: np.ndarray, condition: int, inverse: np.ndarray | None) -> int:
+    def between(self, x: np.ndarray, y: np.ndarray, condition: np.ndarray | int) -> np.ndarray:
+        """Return `x − y` in units of the scale, `(..., state)`, angles the short way round."""
+        return self.wrapped(x - y) / self.scale[condition]
+
+    def add(self, point: NewPoint, condition: int) -> int:
         """Keep a new point and return its index."""
         if self.count == len(self.x):
-            for name in ("x", "condition", "error", "residual"):
+            for name in ("x", "error", "condition", "residual", "is_isolated"):
                 old = getattr(self, name)
                 setattr(self, name, np.concatenate([old, np.zeros_like(old)]))
         k, self.count = self.count, self.count + 1
-        self.x[k], self.condition[k] = x, condition
-        self.residual[k] = np.max(np.abs(f))
-        self.error[k] = _error(x, f, inverse)
-        if inverse is not None:
-            self.inverse[k] = inverse
-            if len(self.inverse) * inverse.nbytes > INVERSE_BYTES:
+        self.x[k], self.error[k], self.condition[k] = point.x, point.error, condition
+        self.residual[k], self.is_isolated[k] = np.max(np.abs(point.f)), point.is_isolated
+        if point.inverse is not None:
+            self.inverse[k] = point.inverse
+            if len(self.inverse) * point.inverse.nbytes > INVERSE_BYTES:
                 # The oldest goes: conditions come in turn, and its own is most likely finished.
                 del self.inverse[next(iter(self.inverse))]
         return k
 
-    def of(self, condition: int) -> "Selection":
+    def of(self, condition: int) -> Selection:
         """Return the points of one condition."""
         rows = np.flatnonzero(self.condition[: self.count] == condition)
         return Selection(self.x[rows], rows)
 
-    def improve(self, k: int, x: np.ndarray, f: np.ndarray) -> None:
-        """Keep the state of a start that ended at point `k` where its residual is smaller."""
-        if (residual := np.max(np.abs(f))) < self.residual[k]:
-            self.x[k], self.residual[k] = x, residual
-
     def nearest(self, x: np.ndarray, condition: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the index of the nearest known point of its condition for every state, and the distance.
 
-        The index is −1 and the distance infinite where a condition has no point yet.
+        The distance is the 2-norm, in units of the scale. The index is −1 and the distance infinite where a
+        condition has no point yet.
         """
+        none = np.full(len(x), -1), np.full(len(x), np.inf)
         if self.count == 0 or len(x) == 0:
-            return np.full(len(x), -1), np.full(len(x), np.inf)
+            return none
         wanted = np.flatnonzero(np.isin(self.condition[: self.count], condition))
         if len(wanted) == 0:
-            return np.full(len(x), -1), np.full(len(x), np.inf)
-        points = self.x[wanted]
-        flat, flat_points = self._unrolled(x), self._unrolled(points)
-        square = np.sum(flat_points**2, axis=1) - 2.0 * flat @ flat_points.T
-        square[condition[:, None] != self.condition[wanted]] = np.inf
-        best = np.argmin(square, axis=1)
-        none = np.isinf(square[np.arange(len(x)), best])
-        # The expanded square loses half the digits: the distance itself is computed anew.
-        distance = np.where(none, np.inf, np.linalg.norm(self.wrapped(x - points[best]), axis=1))
-        return np.where(none, -1, wanted[best]), distance
+            return none
+        of = self.condition[wanted]
+        square = self._squares(x, condition, wanted, of)
+        square[condition[:, None] != of] = np.inf
+        few = min(NEAREST, len(wanted))
+        nearby = np.argpartition(square, few - 1, axis=1)[:, :few]
+        gap = self.between(x[:, None], self.x[wanted[nearby]], condition[:, None])
+        distance = np.linalg.norm(gap, axis=-1)
+        distance[condition[:, None] != of[nearby]] = np.inf
+        rows, best = np.arange(len(x)), np.argmin(distance, axis=1)
+        distance = distance[rows, best]
+        return np.where(np.isinf(distance), -1, wanted[nearby[rows, best]]), distance
 
-    def same(self, x: np.ndarray, f: np.ndarray, k: int, distance: float) -> bool:
-        """Return whether a converged state is known point `k`.
+    def _squares(
+        self, x: np.ndarray, condition: np.ndarray, wanted: np.ndarray, of: np.ndarray
+    ) -> np.ndarray:
+        """Return squared distances, less what is the same for all points, from the middle of each condition.
 
-        It is when it lies within the distinctness distance, unless the two are farther apart than their
-        residuals explain and Newton from one does not lead to the other.
+        By one product of matrices; far from the middle it loses digits.
         """
-        if k < 0 or distance > self.distinct[self.condition[k]]:
+        points, states = self._unrolled(self.x[wanted], of), self._unrolled(x, condition)
+        middle = np.zeros((len(self.scale), points.shape[1]))
+        np.add.at(middle, of, points)
+        middle /= np.maximum(np.bincount(of, minlength=len(middle)), 1)[:, None]
+        points, states = points - middle[of], states - middle[condition]
+        return np.sum(points**2, axis=1) - 2.0 * states @ points.T
+
+    def same(self, x: np.ndarray, f: np.ndarray, k: int) -> bool:
+        """Return whether a converged state, with `f` in units of the scale, is known point `k`.
+
+        It is when it lies within the distinctness distance in every entry, unless the two are farther apart
+        than the point's error explains and Newton from one does not lead to the other. Of a point that is
+        not isolated everything within its error is a copy; on a continuum the distance alone decides.
+        """
+        if k < 0:
             return False
-        if distance <= self.error[k] or k not in self.inverse:
+        gap = self.between(x, self.x[k], self.condition[k])
+        size, error = np.abs(gap), self.error[k]
+        if not self.is_isolated[k]:
+            play = np.where(np.isfinite(error), error, 0.0)
+            return bool(np.all(size <= np.maximum(play, self.distinct)))
+        if np.any(size > np.maximum(self.distinct, error)):
+            return False
+        if k not in self.inverse or np.all(size <= 8.0 * error):
             return True
-        delta = self.wrapped(x - self.x[k])
-        return bool(np.linalg.norm(delta - self.inverse[k] @ f) <= 0.5 * distance)
+        return bool(np.linalg.norm(gap - self.inverse[k] @ f) <= 0.5 * np.linalg.norm(gap))
 
     def certain(
         self, x: np.ndarray, f: np.ndarray, before: np.ndarray, k: np.ndarray, distance: np.ndarray
@@ -123,32 +169,36 @@ class KnownPoints:
 
         Args:
             x: states, `(n, state)`.
-            f: values there, `(n, state)`.
+            f: values there in units of the scale, `(n, state)`.
             before: states before the step, `(n, state)`.
             k: nearest known points, `(n,)`.
-            distance: distances to them, `(n,)`.
+            distance: distances to them in units of the scale, `(n,)`.
 
         Returns:
             Flags, `(n,)`.
         """
         out = np.zeros(len(x), bool)
         near = np.flatnonzero(k >= 0)
-        moved = np.linalg.norm(self.wrapped(before[near] - self.x[k[near]]), axis=1)
+        near = near[self.is_isolated[k[near]]]
+        point = k[near]
+        moved = np.linalg.norm(self.between(before[near], self.x[point], self.condition[point]), axis=1)
         near = near[distance[near] <= 0.5 * moved]
         for point in np.unique(k[near]):
             if point not in self.inverse:
                 continue
             mine = near[k[near] == point]
-            miss = self.wrapped(x[mine] - self.x[point]) - f[mine] @ self.inverse[point].T
+            gap = self.between(x[mine], self.x[point], self.condition[point])
+            miss = gap - f[mine] @ self.inverse[point].T
             out[mine] = np.linalg.norm(miss, axis=1) <= CONTRACTION * distance[mine]
         return out
 
-    def _unrolled(self, x: np.ndarray) -> np.ndarray:
-        """Return states with a point on the circle for every angle, so that near ones are near."""
+    def _unrolled(self, x: np.ndarray, condition: np.ndarray) -> np.ndarray:
+        """Return states in units of the scale, a point on the circle for every angle: near ones are near."""
+        scaled = x / self.scale[condition]
         if self.periodic is None:
-            return x
+            return scaled
         angle = x[:, self.periodic]
-        return np.concatenate([x[:, ~self.periodic], np.cos(angle), np.sin(angle)], axis=1)
+        return np.concatenate([scaled[:, ~self.periodic], np.cos(angle), np.sin(angle)], axis=1)
 
 
 def wrap(angle: np.ndarray) -> np.ndarray:
@@ -156,11 +206,3 @@ def wrap(angle: np.ndarray) -> np.ndarray:
     turned = angle - 2 * np.pi * np.ceil((angle - np.pi) / (2 * np.pi))
     turned = np.where(turned <= -np.pi, np.pi, turned)  # by rounding
     return np.where((angle > -np.pi) & (angle <= np.pi), angle, turned)
-
-
-def _error(x: np.ndarray, f: np.ndarray, inverse: np.ndarray | None) -> float:
-    """Return how far two results for one point can lie apart: residual and rounding, through the inverse."""
-    if inverse is None:
-        return np.inf
-    rounding = 1e-15 * np.sqrt(len(x)) * max(1.0, float(np.max(np.abs(x))))
-    return 8.0 * float(np.linalg.norm(inverse)) * (float(np.linalg.norm(f)) + rounding)

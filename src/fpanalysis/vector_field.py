@@ -84,7 +84,16 @@ class VectorField(eqx.Module):
 
     def residual(self, x: Float[Array, " state"], u: Float[Array, " input"]) -> Float[Array, " state"]:
         """Return what vanishes at a fixed point: `F(x, u) − x`, or `F(x, u)` in continuous time."""
-        return self(x, u) - x if self.time_domain == "discrete" else self(x, u)
+        if self.time_domain == "continuous":
+            return self(x, u)
+        return self.turned(self(x, u) - x)
+
+    def turned(self, difference: Float[Array, " state"]) -> Float[Array, " state"]:
+        """Return a difference of states with its angles in [−π, π]: whole turns make none."""
+        if not self.periodic:
+            return difference
+        turns = jnp.round(difference / (2 * np.pi))
+        return jnp.where(self.is_periodic, difference - 2 * np.pi * turns, difference)
 
     def output(self, x: Float[Array, " state"]) -> Float[Array, " output"]:
         """Return the readout of a state (an empty vector where there is no readout)."""

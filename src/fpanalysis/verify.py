@@ -1,4 +1,6 @@
-"""The verdict on a point: is it fixed, to the tolerance?"""
+"""What is left at a state: has a solve arrived, and what vanishes there, evaluated anew."""
+
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -9,28 +11,35 @@ from jaxtyping import Array, Float
 from fpanalysis.vector_field import TimeDomain, VectorField, float64
 
 TOLERANCE = 1e-12
+# Rounding errors of a sum of products that arrive together, in units of the precision.
+ROUNDINGS = 4.0
 
 
-def allowed(
-    x: np.ndarray, jacobian_norm: np.ndarray | float, time_domain: TimeDomain, tol: float
-) -> np.ndarray:
-    """Return the largest residual at which a state counts as fixed.
+def arrived(batch: Any, scale: np.ndarray, time_domain: TimeDomain, tol: float, eps: float) -> np.ndarray:
+    """Return which states are so near to a zero, or to rounding, that they are to be polished and judged.
+
+    Each entry is looked at by itself: its residual is at most `tol` times what the entries' own spreads
+    change it by, or as small as the rounding of its terms leaves it. Being near is not yet being fixed.
 
     Args:
-        x: states, `(..., state)`.
-        jacobian_norm: ∞-norm of the Jacobian of `F` at each, used in continuous time only.
+        batch: evaluations with `x` `(n, state)`, and `f` `(n, state)` and `jacobian`
+            `(n, state_out, state)` in units of the scale.
+        scale: the unit of every entry, `(n, state)`.
         time_domain: `"discrete"` or `"continuous"`.
-        tol: the relative tolerance.
+        tol: the tolerance.
+        eps: relative precision of the field's arithmetic.
 
     Returns:
-        `tol · max(1, ‖x‖∞)`; in continuous time `tol · max(1, ‖J‖∞ ‖x‖∞)`; 0 for states that are not finite.
+        Flags `(n,)`; False where something is not finite.
     """
-    size = np.max(np.abs(x), axis=-1, initial=0.0)
-    if time_domain == "continuous":
-        with np.errstate(invalid="ignore"):  # zero times infinity
-            size = size * jacobian_norm
-    # An infinite residual would be within an infinite tolerance.
-    return np.where(np.isfinite(size), tol * np.maximum(1.0, size), 0.0)
+    size = np.abs(batch.x) / scale
+    slope = np.abs(batch.jacobian)
+    terms = np.einsum("nij,nj->ni", slope, size)
+    if time_domain == "discrete":
+        terms = terms + 2.0 * size
+    with np.errstate(invalid="ignore"):
+        near = np.abs(batch.f) <= np.maximum(tol * slope.sum(axis=-1), ROUNDINGS * eps * terms)
+    return near.all(axis=-1) & np.isfinite(terms).all(axis=-1)
 
 
 @eqx.filter_jit

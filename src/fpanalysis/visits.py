@@ -1,15 +1,14 @@
 """Candidates for controllers: states that the very controller visits when it reaches for its goals."""
 
-import math
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from fpanalysis.candidates import longest_step, spread_of, usable_states
+from fpanalysis.candidates import usable
 from fpanalysis.control.controller import Controller
 from fpanalysis.control.fields import AbstractField
+from fpanalysis.scales import longest_step, spread_of, units_of
 from fpanalysis.trajectories import trajectories
 from fpanalysis.vector_field import VectorField, float64
 
@@ -50,21 +49,23 @@ class Visits:
         paths = trajectories(loop, starts, np.repeat(some[:, None], n_steps, axis=1)).x
         times = np.unique(np.linspace(0, n_steps - 1, N_SAMPLES).round().astype(int))
         columns = [loop.state.index(name) for name in wanted.state]
-        states = usable_states(paths[:, times], starts)
+        mask = usable(paths[:, times], starts)
+        states = paths[:, times][mask] if mask.any() else starts
         self.states = _in_all_postures(loop, states)[:, columns]
-        self._noise = NOISE * _block_spreads(wanted, self.states)
+        self.spread = spread_of(self.states, units_of(wanted).blocks)
+        self.spread[wanted.is_periodic] = 1.0
 
     @property
-    def scales(self) -> tuple[float, float]:
-        """Root-mean-square spread of the states, and the longest Newton step from them."""
-        return spread_of(self.states), longest_step(self.states)
+    def cap(self) -> float:
+        """The longest Newton step from the states, in units of their spread."""
+        return longest_step(self.states, self.spread)
 
     def draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Return `n` states, evenly strided over trials and time, with noise scaled to their spread."""
         stride = len(self.states) / n
         rows = ((rng.random() + np.arange(n)) * stride).astype(int) % len(self.states)
         chosen = self.states[rng.permutation(rows)]
-        return chosen + self._noise * rng.standard_normal(chosen.shape)
+        return chosen + NOISE * self.spread * rng.standard_normal(chosen.shape)
 
 
 def _in_all_postures(loop: VectorField, states: np.ndarray) -> np.ndarray:
@@ -95,11 +96,3 @@ def _starts(controller: Controller, loop: VectorField, rng: np.random.Generator)
         flat = jax.jit(jax.vmap(lambda place: loop.state_layout.flatten(cast.initial(place))))
         return np.asarray(flat(jnp.asarray(places)))
 
-
-def _block_spreads(field: VectorField, states: np.ndarray) -> np.ndarray:
-    """Return for every entry the root-mean-square spread of its block: metres and activities differ."""
-    out = np.empty(len(field.state))
-    edges = np.cumsum([0, *(math.prod(shape) for shape in field.state_layout.shapes)])
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
-        out[low:high] = spread_of(states[:, low:high])
-    return out

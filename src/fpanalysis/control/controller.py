@@ -1,7 +1,7 @@
 """Controllers: a recurrent network that moves a plant, and feels it through delayed, noisy feedback."""
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -254,6 +254,7 @@ class Signals(NamedTuple):
 class _ClosedLoop(eqx.Module):
     """The loop's next state under one flat vector of inputs."""
 
+    blocks_share_a_unit: ClassVar[bool] = True
     controller: Controller
     field: AbstractField | None
     disturbed: bool = eqx.field(static=True)

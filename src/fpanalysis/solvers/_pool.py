@@ -11,24 +11,26 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from fpanalysis.linearization import state_jacobian
-from fpanalysis.solvers._linear import directions, inverse, one_blas_thread
+from fpanalysis.resting import resting_field
+from fpanalysis.solvers._linear import directions, one_blas_thread
 from fpanalysis.solvers._newton import (
     Evaluation,
     Stall,
     half_square,
     has_stalled,
-    jacobian_norm,
     line_search,
     start_stall,
     update_stall,
 )
-from fpanalysis.unique import DISTINCT, KnownPoints
+from fpanalysis.unique import KnownPoints, NewPoint
 from fpanalysis.vector_field import VectorField, float64
-from fpanalysis.verify import allowed
+from fpanalysis.verify import arrived
 
 BATCH_BYTES = 8 * 2**20
 MAX_STEPS = 200
 OPEN_CONDITIONS = 8
+# A start whose steps were all as long as they may be, so many in a row, may take longer ones.
+CAPPED_STEPS = 4
 
 
 @dataclass
@@ -39,15 +41,41 @@ class Starts:
         x: states, `(start, state)`.
         condition: the condition of each, `(start,)`.
         u: inputs, `(condition, input)`.
-        spread: root-mean-square spread of the states, `(condition,)`; it scales distinctness.
-        cap: longest Newton step, `(condition,)`.
+        scale: spread of the states in every entry, `(condition, state)`: the unit of all distances.
+        cap: longest Newton step at first, in that unit, `(condition,)`.
     """
 
     x: np.ndarray
     condition: np.ndarray
     u: np.ndarray
-    spread: np.ndarray
+    scale: np.ndarray
     cap: np.ndarray
+
+
+class Arrivals(NamedTuple):
+    """States at which Newton's method has arrived, with what it knows there; a row for each.
+
+    Attributes:
+        x: states, `(n, state)`.
+        condition: their conditions, `(n,)`.
+        u: their inputs, `(n, input)`.
+        scale: the unit of every entry, `(n, state)`.
+        f: what vanishes, in that unit, `(n, state)`.
+        jacobian: its derivative, in that unit, `(n, state, state)`.
+        slope: what the rows of the derivative sum up to elsewhere, `(n, state)`.
+    """
+
+    x: np.ndarray
+    condition: np.ndarray
+    u: np.ndarray
+    scale: np.ndarray
+    f: np.ndarray
+    jacobian: np.ndarray
+    slope: np.ndarray
+
+
+# Says of every arrival what point it is, or None where it is none.
+Judge = Callable[[Arrivals], list[NewPoint | None]]
 
 
 @dataclass
@@ -75,48 +103,57 @@ def batch_size(n_state: int) -> int:
 
 
 @eqx.filter_jit
-def _advance(
+def advance(
     field: VectorField,
     x: Float[Array, "batch state"],
     direction: Float[Array, "batch state"],
     u: Float[Array, "batch input"],
+    scale: Float[Array, "batch state"],
 ) -> Evaluation:
-    def one(x: Array, direction: Array, u: Array) -> Evaluation:
-        x, fraction = line_search(lambda x: field.residual(x, u), x, direction)
+    """Go along the directions, and evaluate there; values and derivatives are in units of the scale."""
+
+    def one(x: Array, direction: Array, u: Array, scale: Array) -> Evaluation:
+        x, fraction = line_search(lambda x: field.residual(x, u) / scale, x, direction)
         f, jacobian = state_jacobian(field, x, u)
         if field.time_domain == "discrete":
             # Here and not inside the derivative: XLA then writes the Jacobian once, in the order wanted.
-            f, jacobian = f - x, jacobian - jnp.eye(x.shape[0], dtype=x.dtype)
+            f, jacobian = field.turned(f - x), jacobian - jnp.eye(x.shape[0], dtype=x.dtype)
+        f, jacobian = f / scale, jacobian * (scale / scale[:, None])
         return Evaluation(x, f, jacobian, half_square(f), fraction)
 
-    return jax.vmap(one)(x, direction, u)
+    return jax.vmap(one)(x, direction, u, scale)
 
 
 def solve_pool(
     field: VectorField,
     starts: Starts,
     tol: float,
+    judge: Judge,
     progress: Callable[[int], None],
     known: KnownPoints | None = None,
     retire: bool = True,
+    eps: float = np.finfo(float).eps,
 ) -> Ends:
     """Run damped Newton from every start.
 
     Args:
         field: the vector field.
         starts: states, conditions and inputs.
-        tol: tolerance of a fixed point.
+        tol: residual, relative to the scale, at which a start has arrived and is polished.
+        judge: says which arrivals are fixed points.
         progress: called with the number of starts that have ended since the last call.
         known: points of the same conditions found earlier; they are added to.
         retire: whether starts are taken out as soon as their end is certain.
+        eps: relative precision in which the field computes.
 
     Returns:
         The distinct points and the fate of every start.
     """
     with jax.enable_x64(True), one_blas_thread():
         if known is None:
-            known = KnownPoints(DISTINCT * starts.spread, starts.x.shape[1], field.is_periodic)
-        pool = _Pool(float64(field), starts, tol, known, retire)
+            known = KnownPoints(starts.scale, field.is_periodic)
+        searched = resting_field(float64(field), divide_lstm=False)
+        pool = _Pool(searched, starts, (tol, eps), judge, known, retire)
         while pool.busy:
             progress(pool.round())
         return pool.ends
@@ -126,17 +163,26 @@ class _Pool:
     """The batch in flight. Arrays have one row a slot; `start` is −1 in empty slots."""
 
     def __init__(
-        self, field: VectorField, starts: Starts, tol: float, known: KnownPoints, retire: bool
+        self,
+        field: VectorField,
+        starts: Starts,
+        precision: tuple[float, float],
+        judge: Judge,
+        known: KnownPoints,
+        retire: bool,
     ) -> None:
-        self.field, self.starts, self.tol, self.retire = field, starts, tol, retire
+        self.field, self.starts, self.judge, self.retire = field, starts, judge, retire
+        self.tol, self.eps = precision
         n_starts, n = starts.x.shape
         size = batch_size(n)
         self.queue, self.next = _queue(starts.condition), 0
         self.ends = Ends(known, np.full(n_starts, -1), np.full(starts.x.shape, np.nan))
         self.start, self.condition = np.full(size, -1), np.zeros(size, int)
         self.steps, self.stall = np.zeros(size, int), start_stall(np.zeros(size), np)
+        self.capped, self.cap = np.zeros(size, int), np.ones(size)
         self.x, self.direction, self.f = np.zeros((3, size, n))
         self.residual = np.full(size, np.inf)
+        self.slopes, self.n_slopes = np.zeros(starts.scale.shape), np.zeros(len(starts.scale), int)
 
     @property
     def busy(self) -> bool:
@@ -146,86 +192,118 @@ class _Pool:
         """Advance every start in flight by one step; return how many have ended."""
         fresh = self._refill()
         before = _Before(self.x, self.f, np.where(fresh, np.inf, self.residual))
-        u = jnp.asarray(self.starts.u[self.condition])
-        batch = _advance(self.field, jnp.asarray(self.x), jnp.asarray(self.direction), u)
-        batch = Evaluation(*map(np.asarray, batch))
+        scale = self.starts.scale[self.condition]
+        inputs = (self.x, self.direction, self.starts.u[self.condition], scale)
+        batch = Evaluation(*map(np.asarray, advance(self.field, *map(jnp.asarray, inputs))))
         batch = batch._replace(x=self.ends.known.wrapped(batch.x))
         self.x, self.f, self.residual = batch.x, batch.f, np.max(np.abs(batch.f), axis=1)
         self._count_steps(batch, fresh)
+        slope = np.abs(batch.jacobian).sum(axis=-1)
+        self._note_slopes(slope, fresh)
+        has_arrived = arrived(batch, scale, self.field.time_domain, self.tol, self.eps)
         ended = (
             self._retire_certain(batch, before, fresh)
-            + self._end_fixed(batch, before)
-            + self._end_lost(batch)
+            + self._end_arrived(batch, before, has_arrived)
+            + self._end_lost(batch, has_arrived)
         )
         self.direction = np.zeros_like(batch.x)
         live = np.flatnonzero(self.start >= 0)
         if len(live):
-            self.direction[live] = directions(batch, live, self.starts.cap[self.condition[live]])
+            self.direction[live] = directions(batch, live, self.cap[live])
+            self._loosen(live)
+            self.direction[live] *= scale[live]
         return ended
+
+    def _note_slopes(self, slope: np.ndarray, fresh: np.ndarray) -> None:
+        """Remember how steep the function usually is: the geometric mean over the starts."""
+        rows = np.flatnonzero(fresh & np.isfinite(slope).all(axis=1))
+        np.add.at(self.slopes, self.condition[rows], np.log(np.maximum(slope[rows], np.finfo(float).tiny)))
+        np.add.at(self.n_slopes, self.condition[rows], 1)
 
     def _refill(self) -> np.ndarray:
         empty = np.flatnonzero(self.start < 0)[: len(self.queue) - self.next]
         taken = self.queue[self.next : self.next + len(empty)]
         self.next += len(empty)
         self.start[empty], self.condition[empty] = taken, self.starts.condition[taken]
+        self.cap[empty], self.capped[empty] = self.starts.cap[self.condition[empty]], 0
         self.x = np.array(self.x)
         self.x[empty] = self.starts.x[taken]
         fresh = np.zeros(len(self.start), bool)
         fresh[empty] = True
         return fresh
 
+    def _loosen(self, live: np.ndarray) -> None:
+        """Let starts take longer steps that have a long way to go, straight on."""
+        length = np.linalg.norm(self.direction[live], axis=1)
+        self.capped[live] = np.where(length > 0.999 * self.cap[live], self.capped[live] + 1, 0)
+        far = live[self.capped[live] >= CAPPED_STEPS]
+        self.cap[far] *= 2.0
+
     def _count_steps(self, batch: Evaluation, fresh: np.ndarray) -> None:
         updated = update_stall(self.stall, batch.q, batch.fraction, np)
         new = start_stall(batch.q, np)
         self.stall = Stall(*(np.where(fresh, b, a) for a, b in zip(updated, new, strict=True)))
         self.steps = np.where(fresh, 0, self.steps + 1)
+        # A step that was shortened after all is no sign of a long way to go.
+        self.capped = np.where(batch.fraction == 1.0, self.capped, 0)
 
     def _retire_certain(self, batch: Evaluation, before: "_Before", fresh: np.ndarray) -> int:
         """Take out the starts whose end is certain though they have not reached it."""
         if not self.retire:
             return 0
-        shortened = np.linalg.norm(self.direction, axis=1) > 0.999 * self.starts.cap[self.condition]
-        is_full = ~fresh & ~shortened & (batch.fraction == 1.0)
+        is_full = ~fresh & (self.capped == 0) & (batch.fraction == 1.0)
         known, rows = self.ends.known, np.flatnonzero((self.start >= 0) & is_full)
         nearest, distance = known.nearest(batch.x[rows], self.condition[rows])
         certain = known.certain(batch.x[rows], batch.f[rows], before.x[rows], nearest, distance)
         self.ends.point[self.start[rows[certain]]] = nearest[certain]
         return self._release(rows[certain])
 
-    def _end_fixed(self, batch: Evaluation, before: "_Before") -> int:
-        """Take out the starts that have reached a fixed point, polished until they stop improving."""
-        known = self.ends.known
-        rows = np.flatnonzero((self.start >= 0) & self._is_fixed(batch))
-        nearest, distance = known.nearest(batch.x[rows], self.condition[rows])
-        count, done = known.count, []
-        for i, k, d in zip(rows, nearest.tolist(), distance.tolist(), strict=True):
-            x, f, condition = batch.x[i], batch.f[i], int(self.condition[i])
-            if not known.same(x, f, k, d) and known.count > count:
-                # Points were added in this very round: one of them may be this one.
-                new, distances = known.nearest(x[None], self.condition[i : i + 1])
-                k, d = int(new[0]), float(distances[0])
-            if not known.same(x, f, k, d):
-                if self.residual[i] < 0.5 * before.residual[i] and self.steps[i] < MAX_STEPS:
-                    continue
-                if before.residual[i] < self.residual[i]:
-                    x, f = before.x[i], before.f[i]
-                k = known.add(x, f, condition, inverse(batch.jacobian[i]))
-            known.improve(k, x, f)
-            self.ends.point[self.start[i]] = k
-            done.append(i)
-        return self._release(np.array(done, int))
+    def _end_arrived(self, batch: Evaluation, before: "_Before", has_arrived: np.ndarray) -> int:
+        """Take out the starts that have arrived: at a known point, at a new one, or at none."""
+        rows = np.flatnonzero((self.start >= 0) & has_arrived)
+        nearest, _ = self.ends.known.nearest(batch.x[rows], self.condition[rows])
+        same = np.array([self._is(batch, i, k) for i, k in zip(rows, nearest.tolist(), strict=True)], bool)
+        self.ends.point[self.start[rows[same]]] = nearest[same]
+        others = rows[~same]
+        # The others are polished until they stop improving.
+        improves = (self.residual[others] < 0.5 * before.residual[others]) & (self.steps[others] < MAX_STEPS)
+        done = others[~improves]
+        if len(done):
+            self._add(batch, before, done)
+        return self._release(np.concatenate([rows[same], done]))
 
-    def _end_lost(self, batch: Evaluation) -> int:
+    def _is(self, batch: Evaluation, i: int, k: int) -> bool:
+        return self.ends.known.same(batch.x[i], batch.f[i], k)
+
+    def _add(self, batch: Evaluation, before: "_Before", rows: np.ndarray) -> None:
+        """Have arrivals judged, and add those that are new points."""
+        known, condition = self.ends.known, self.condition[rows]
+        better = (before.residual[rows] < self.residual[rows])[:, None]
+        arrivals = Arrivals(
+            np.where(better, before.x[rows], batch.x[rows]),
+            condition,
+            self.starts.u[condition],
+            self.starts.scale[condition],
+            np.where(better, before.f[rows], batch.f[rows]),
+            batch.jacobian[rows],
+            np.exp(self.slopes[condition] / np.maximum(self.n_slopes[condition], 1)[:, None]),
+        )
+        for i, point in zip(rows, self.judge(arrivals), strict=True):
+            if point is None:
+                self.ends.last[self.start[i]] = batch.x[i]
+                continue
+            # Points were added in this very round: one of them may be this one.
+            nearest = int(known.nearest(point.x[None], self.condition[i : i + 1])[0][0])
+            if not known.same(point.x, point.f, nearest):
+                nearest = known.add(point, int(self.condition[i]))
+            self.ends.point[self.start[i]] = nearest
+
+    def _end_lost(self, batch: Evaluation, has_arrived: np.ndarray) -> int:
         """Take out the starts that have left the finite numbers or no longer improve."""
         lost = ~np.isfinite(batch.q) | has_stalled(self.stall) | (self.steps >= MAX_STEPS)
-        rows = np.flatnonzero((self.start >= 0) & lost & ~self._is_fixed(batch))
+        rows = np.flatnonzero((self.start >= 0) & lost & ~has_arrived)
         self.ends.last[self.start[rows]] = batch.x[rows]
         return self._release(rows)
-
-    def _is_fixed(self, batch: Evaluation) -> np.ndarray:
-        domain = self.field.time_domain
-        norm = jacobian_norm(batch.jacobian) if domain == "continuous" else 1.0
-        return self.residual <= allowed(batch.x, norm, domain, self.tol)
 
     def _release(self, rows: np.ndarray) -> int:
         self.start[rows] = -1

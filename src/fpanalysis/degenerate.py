@@ -1,0 +1,205 @@
+"""States where the Jacobian tells little: degenerate points, continua, and zeros made by rounding."""
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from fpanalysis.enclosure import CONTRACTION, RADIUS, Evaluates, Values, rounding_of
+from fpanalysis.unique import NewPoint
+
+# A row of the Jacobian that is so much smaller than the terms of the function has cancelled: it is evaluated
+# without rounding.
+CANCELLED = 1e-5
+# Relative accuracy of what is evaluated without rounding.
+EXACT = 1e-12
+MOST_STEPS = 120
+# How far a state may be moved in all, in units of the scale.
+REACH = 2e-2
+# A step so small, in units of the scale, leads nowhere.
+SETTLED = 1e-13
+# A series of steps converges geometrically where each is this much shorter than the last.
+SHRINKING = 0.95
+# Times its bound that a residual at the rounding floor may be.
+AT_FLOOR = 4.0
+# Singular values so much smaller than the largest, rows as steep as usual, belong to neutral directions.
+NEUTRAL = 1e-6
+# Steps along the neutral directions at which the residual is looked at, in units of the scale.
+TRIALS = 10.0 ** np.arange(-13, 0.1, 0.5)
+CORRECTIONS = 6
+# A residual that stays at the floor so far belongs to a continuum.
+CONTINUUM = 1e-2
+
+
+class Place(Evaluates, Protocol):
+    """The function under one input, evaluated with and without rounding; see `verdict.Place`."""
+
+    def exactly(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """Return value, Jacobian and the level of each row, without rounding."""
+        ...
+
+
+class _Rows(NamedTuple):
+    """Values at a state with every row divided by the size of its Jacobian, `2^level`."""
+
+    f: np.ndarray
+    jacobian: np.ndarray
+    floor: np.ndarray
+    uncertain: np.ndarray
+    level: np.ndarray
+
+
+def examine(place: Place, x: np.ndarray, slope: np.ndarray, distinct: float) -> NewPoint | None:
+    """Return the fixed point to which a state leads whose error could not be bounded, or None.
+
+    The state is polished by Newton's method with every row of the system on its own scale; a row that has
+    cancelled is evaluated without rounding, so that a zero made by a factor that rounded is seen for what it
+    is. It leads to a fixed point
+
+    - where the error can be bounded after all;
+    - where the Jacobian is singular in some directions, and what vanishes is at the floor of rounding along
+      them: the point is degenerate (a fold, a pitchfork), or one of a continuum;
+    - where the steps shrink geometrically to nothing, as they do at a multiple zero.
+
+    Args:
+        place: evaluates the function.
+        x: the state, `(state,)`.
+        slope: what the rows of the Jacobian usually sum up to, `(state,)`.
+        distinct: the largest error of an isolated point, in units of the scale.
+    """
+    begin, last = x, np.inf
+    for _ in range(MOST_STEPS):
+        rows = _rows(place, x)
+        if rows is None:
+            return None
+        error = _error_bound(place, rows, x, distinct)
+        if error is not None:
+            return NewPoint(x, place.at(x[None]).f[0], error, True, None)
+        step = _step(rows, distinct)
+        if step is None:
+            return None
+        size = float(np.max(np.abs(step.move)))
+        moved = x + step.move * place.scale
+        shrinks = size <= SHRINKING * last
+        if (size <= step.settled and (step.is_neutral or shrinks)) or np.array_equal(moved, x):
+            return _degenerate(place, x, slope, size)
+        if np.max(np.abs(moved - begin) / place.scale) > REACH:
+            return None
+        x, last = moved, size
+    return None
+
+
+def _rows(place: Place, x: np.ndarray) -> _Rows | None:
+    """Return values at a state, each row on its own scale; None where they are not finite or not to be had."""
+    here = Values(*(part[0] for part in place.at(x[None])))
+    if not all(np.all(np.isfinite(part)) for part in here):
+        return None
+    size = np.max(np.abs(here.jacobian), axis=1)
+    if np.all(size > CANCELLED * here.floor / place.precision):
+        parts = (here.f, here.jacobian, here.floor, rounding_of(here.jacobian, place))
+        return _Rows(*(part / size.reshape(-1, *[1] * (part.ndim - 1)) for part in parts), np.log2(size))
+    found = place.exactly(x)
+    if found is None:
+        return None
+    f, jacobian, level = found
+    size = np.max(np.abs(jacobian), axis=1)
+    if np.any((size == 0) & (f != 0)):
+        return None
+    size[size == 0] = 1.0
+    f, jacobian = f / size, jacobian / size[:, None]
+    # The state itself is rounded, and nothing else.
+    floor = 0.5 * place.precision * np.abs(jacobian) @ np.abs(x / place.scale)
+    return _Rows(f, jacobian, floor, EXACT * np.abs(jacobian), level + np.log2(size))
+
+
+def _error_bound(place: Place, rows: _Rows, x: np.ndarray, most: float) -> np.ndarray | None:
+    """Return how far the true zero can be, `(state,)`, where that is within `most`; see `enclosure`."""
+    try:
+        size = np.abs(np.linalg.inv(rows.jacobian))
+    except np.linalg.LinAlgError:
+        return None
+    error = size @ (np.abs(rows.f) + rows.floor)
+    shaken = size @ (rows.uncertain @ error)
+    if not (np.all(error <= most) and np.all(shaken <= CONTRACTION * error)):
+        return None
+    radius = np.maximum(error, RADIUS)
+    share = 0.0
+    for sign in (1.0, -1.0):
+        other = _rows(place, x + sign * radius * place.scale)
+        if other is None:
+            return None
+        with np.errstate(over="ignore"):
+            jacobian = other.jacobian * np.exp2(other.level - rows.level)[:, None]
+        share = max(share, float(np.max(size @ (np.abs(jacobian - rows.jacobian) @ radius) / radius)))
+    return error / (1.0 - share) if share <= CONTRACTION else None
+
+
+class _Step(NamedTuple):
+    """A step of Newton's method that leaves alone what is at the floor of rounding.
+
+    Attributes:
+        move: the step in units of the scale, `(state,)`.
+        is_neutral: whether there are directions in which the system is singular and at its floor.
+        settled: a step so small is rounding.
+    """
+
+    move: np.ndarray
+    is_neutral: bool
+    settled: float
+
+
+def _step(rows: _Rows, distinct: float) -> _Step | None:
+    """Return the next step, or None where the system is singular and what vanishes is not small."""
+    left, value, right = np.linalg.svd(rows.jacobian)
+    along, floor = left.T @ rows.f, np.abs(left).T @ rows.floor
+    singular = value <= 4.0 * np.linalg.norm(rows.uncertain)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        play = np.where(value > 0, floor / value, np.inf)
+        move = np.where(value > 0, -along / value, -np.sign(along) * np.inf)
+    at_floor = np.abs(along) <= AT_FLOOR * floor + np.finfo(float).tiny
+    neutral = (singular | (play > distinct)) & at_floor
+    move[neutral] = 0.0
+    if np.any(np.isnan(move)) or np.any(np.abs(move) > REACH):
+        return None
+    regular_play = float(np.max(play[~neutral], initial=0.0))
+    return _Step(right.T @ move, bool(neutral.any()), max(SETTLED, 4.0 * regular_play))
+
+
+def _degenerate(place: Place, x: np.ndarray, slope: np.ndarray, size: float) -> NewPoint:
+    """Return a degenerate point, or one of a continuum, with the play that rounding leaves it."""
+    here = Values(*(part[0] for part in place.at(x[None])))
+    left, value, right = np.linalg.svd(here.jacobian / slope[:, None])
+    is_neutral = value <= NEUTRAL * max(1.0, value[0])
+    is_neutral[-1] = True
+    solve = right[~is_neutral].T / value[~is_neutral] @ left[:, ~is_neutral].T / slope
+    directions = _directions(right[is_neutral])
+    play = max(_play(place, x, direction, solve) for direction in directions)
+    if play > CONTINUUM:
+        return NewPoint(x, here.f, np.full(len(x), np.inf), False, None)
+    reach = (play + 10.0 * size) * np.max(np.abs(directions), axis=0)
+    regular = np.abs(solve) @ (np.abs(here.f) + here.floor)
+    return NewPoint(x, here.f, reach + regular + np.finfo(float).tiny, False, None)
+
+
+def _directions(basis: np.ndarray) -> np.ndarray:
+    """Return directions in the space that a basis `(k, state)` spans, both ways, `(m, state)`."""
+    directions = basis
+    if len(basis) > 1:
+        mixed = np.random.default_rng(0).standard_normal((2 * len(basis), len(basis))) @ basis
+        directions = np.concatenate([basis, mixed / np.linalg.norm(mixed, axis=1, keepdims=True)])
+    return np.concatenate([directions, -directions])
+
+
+def _play(place: Place, x: np.ndarray, direction: np.ndarray, solve: np.ndarray) -> float:
+    """Return how far one can go in a direction until more than rounding is left, in units of the scale.
+
+    At every distance the other directions are solved for first, so that a curved continuum is followed.
+    """
+    along = TRIALS[:, None] * direction
+    aside = np.zeros_like(along)
+    for _ in range(CORRECTIONS):
+        values = place.at(x + (along + aside) * place.scale)
+        with np.errstate(invalid="ignore"):
+            aside = np.clip(np.nan_to_num(aside - values.f @ solve.T), -TRIALS[:, None], TRIALS[:, None])
+    values = place.at(x + (along + aside) * place.scale)
+    stays = np.all(np.abs(values.f) <= AT_FLOOR * values.floor + np.finfo(float).tiny, axis=1)
+    return np.inf if stays.all() else float(TRIALS[np.argmin(stays)])

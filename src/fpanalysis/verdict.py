@@ -1,0 +1,118 @@
+"""The verdict on a state at which a solve has arrived: is a true fixed point here, and how far at most?"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fpanalysis.arithmetic import Evaluator
+from fpanalysis.degenerate import examine
+from fpanalysis.enclosure import Values, error_bound
+from fpanalysis.resting import resting_field
+from fpanalysis.solvers._linear import inverse
+from fpanalysis.solvers._pool import Arrivals, advance, batch_size
+from fpanalysis.unique import DISTINCT, NewPoint
+from fpanalysis.vector_field import VectorField, float64
+
+# Points of a model that computes in less than float64 are told apart at this power of its precision.
+NARROW_POWER = 0.4
+
+
+class Verdict:
+    """Says of states at which a solve has arrived whether a true fixed point lies there.
+
+    A small residual says little: where a gate is almost closed, or a tail dies away, it is small anywhere.
+    A state is fixed when an error bound says that a true point lies within the distinctness distance: the
+    Newton correction, with the rounding of the function and the change of its Jacobian, entry by entry in
+    units of the scale. What fails is polished further, and is a degenerate point, another one, or none:
+    `degenerate.examine`.
+
+    Args:
+        field: the vector field.
+
+    Attributes:
+        precision: the unit roundoff of the narrowest floating-point numbers that it computes with.
+        distinct: the distance in units of the scale at which points can be told apart.
+    """
+
+    def __init__(self, field: VectorField) -> None:
+        with jax.enable_x64(True):
+            field = float64(field)
+            self._judged = resting_field(field)
+            self._is_searched = bool(eqx.tree_equal(self._judged, resting_field(field, divide_lstm=False)))
+            self._evaluator = Evaluator(self._judged.residual, len(field.state), len(field.inputs))
+            narrowest = Evaluator(field.residual, len(field.state), len(field.inputs)).narrowest_float
+        self.precision = float(jnp.finfo(narrowest).eps)
+        self.narrowest = str(narrowest)
+        self.distinct = max(DISTINCT, self.precision**NARROW_POWER if self.narrowest != "float64" else 0.0)
+
+    def __call__(self, arrivals: Arrivals) -> list[NewPoint | None]:
+        """Return the points that states are, None for those that are none; inside `jax.enable_x64`."""
+        values = self._values(arrivals)
+        return [self._judge(arrivals, values, k) for k in range(len(arrivals.x))]
+
+    def _values(self, arrivals: Arrivals) -> Values:
+        if not self._is_searched:
+            return self.evaluate(arrivals.x, arrivals.u, arrivals.scale)
+        floor = self._floor(arrivals.x, arrivals.u) / arrivals.scale
+        return Values(arrivals.f, arrivals.jacobian, floor)
+
+    def _floor(self, x: np.ndarray, u: np.ndarray) -> np.ndarray:
+        return self._evaluator.rounding_floor(x, u)
+
+    def evaluate(self, x: np.ndarray, u: np.ndarray, scale: np.ndarray) -> Values:
+        """Return what vanishes, its Jacobian and its rounding at states `(n, state)`, in units of the scale.
+
+        In the batches of the search, so that nothing is compiled for it.
+        """
+        size, parts = batch_size(x.shape[1]), []
+        for start in range(0, len(x), size):
+            rows = np.arange(start, start + size).clip(max=len(x) - 1)
+            given = (x[rows], np.zeros_like(x[rows]), u[rows], scale[rows])
+            batch = advance(self._judged, *map(jnp.asarray, given))
+            parts.append([np.asarray(part)[: len(x) - start] for part in (batch.f, batch.jacobian)])
+        f, jacobian = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return Values(f, jacobian, self._floor(x, u) / scale)
+
+    def _judge(self, arrivals: Arrivals, values: Values, k: int) -> NewPoint | None:
+        x, u, scale, slope = arrivals.x[k], arrivals.u[k], arrivals.scale[k], arrivals.slope[k]
+        here = Values(values.f[k], values.jacobian[k], values.floor[k])
+        place = Place(self, u, scale)
+        error = error_bound(here, slope, place, x, self.distinct)
+        if error is not None:
+            inverted = inverse(arrivals.jacobian[k])
+            return NewPoint(x, arrivals.f[k], error, True, inverted)
+        return examine(place, x, slope, self.distinct)
+
+
+class Place:
+    """The function under one input, in units of one scale.
+
+    Args:
+        verdict: what evaluates it.
+        u: the input, `(input,)`.
+        scale: the unit of every entry, `(state,)`.
+    """
+
+    def __init__(self, verdict: Verdict, u: np.ndarray, scale: np.ndarray) -> None:
+        self._verdict, self._u, self.scale = verdict, u, scale
+        self.precision = verdict.precision
+        self.is_discrete = verdict._judged.time_domain == "discrete"
+
+    def at(self, x: np.ndarray) -> Values:
+        """Return values at states `(n, state)`."""
+        wide = np.broadcast_to(self._u, (len(x), len(self._u)))
+        return self._verdict.evaluate(x, wide, np.broadcast_to(self.scale, x.shape))
+
+    def exactly(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """Return value and Jacobian at a state `(state,)` without rounding, in units of the scale.
+
+        Returns:
+            Value `(state,)` and Jacobian `(state, state)`, both times `2^−level`, and the level of every row
+            `(state,)`; None where the function cannot be evaluated so.
+        """
+        found = self._verdict._evaluator.exact(x, self._u, self.scale)
+        if found is None:
+            return None
+        level = found.exponent - np.log2(self.scale)
+        return found.value, found.jacobian, level
