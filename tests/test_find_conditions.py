@@ -291,7 +291,7 @@ def test_spectra_above_the_memory_limit_are_cut_with_a_warning():
 @pytest.mark.parametrize("vectors", [True, False])
 def test_spectra_heed_what_is_known_of_the_points(sweep, vectors):
     """A margin makes modes neutral; where there is no derivative there is no spectrum."""
-    known = sweep.isel(context=[int(sweep.n_fixed_points.argmax())])
+    known = sweep.isel(context=[int(sweep.n_fixed_points.values.argmax())])
     used = np.flatnonzero(known.kind.values[0] != Kind.NONE)
     smooth, margin = np.zeros((2, 1, known.sizes["fixed_point"]))
     smooth[0, used[1:]], margin[0, used[-1]] = 1, 100.0
