@@ -7,12 +7,16 @@ import numpy as np
 import xarray as xr
 
 from fpanalysis import plot
+from fpanalysis.schema import FLAGS
 
 # Plotly builds its attributes when they are asked for, so that type checkers do not know them.
 spectrum: Callable[..., Any] = plot.spectrum
 fixed_points: Callable[..., Any] = plot.fixed_points
 
-KIND = {"flag_values": np.array([0, 1, 2], np.int8), "flag_meanings": "none fixed slow"}
+KIND = {
+    "flag_values": np.arange(len(FLAGS["kind"]), dtype=np.int8),
+    "flag_meanings": " ".join(FLAGS["kind"]),
+}
 
 
 def build(n_state=6, n_points=9, conditions=None, n_slow=1, domain="discrete", dt=0.01, seed=0):

@@ -4,15 +4,17 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from fpanalysis.conditions import RESERVED, make_conditions, spread_candidates
-from fpanalysis.dataset import SCHEMA
+from fpanalysis.conditions import make_conditions, spread_candidates
+from fpanalysis.schema import RESERVED
 
 NAMES = ("left", "right", "cue[0]", "cue[1]")
 
 
-def test_every_name_of_a_result_is_reserved():
-    used = set(SCHEMA) | {dim for entry in SCHEMA.values() for dim in entry[0]}
-    assert used <= RESERVED
+@pytest.mark.parametrize("name", ["x", "stability", "mode", "joint", "rank", "candidate"])
+def test_conditions_cannot_have_names_that_results_use(name):
+    assert name in RESERVED
+    with pytest.raises(ValueError, match=f"'{name}' cannot name a dim or coordinate"):
+        make_conditions(("drive",), {"drive": xr.DataArray([1.0, 2], dims=name)}, None)
 
 
 @pytest.mark.parametrize(

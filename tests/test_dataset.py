@@ -10,11 +10,6 @@ from systems import cubic, tanh_network
 import fpanalysis as fpa
 from fpanalysis.conditions import make_conditions
 from fpanalysis.dataset import (
-    FIXED,
-    NONE_FOUND,
-    SCHEMA,
-    SLOW,
-    SOLVED,
     Effort,
     Points,
     attributes,
@@ -24,12 +19,13 @@ from fpanalysis.dataset import (
     to_dataset,
     variable,
 )
+from fpanalysis.schema import FLAGS, SCHEMA, Kind, Stability, Status, words
 
 
 def points(n_fixed, n_slow, hits):
     n = n_fixed + n_slow
     x = np.arange(n, dtype=float)[:, None]
-    kind = np.array([FIXED] * n_fixed + [SLOW] * n_slow, int)
+    kind = np.array([Kind.FIXED] * n_fixed + [Kind.SLOW] * n_slow, int)
     return Points(x, kind, 0.1 * x, np.zeros((n, 0)), np.array(hits, int), np.zeros(n, int))
 
 
@@ -46,7 +42,7 @@ def test_counts_leave_slow_points_out(result):
     assert result.n_slow_points.values.tolist() == [1, 0, 0]
     assert result.n_failed.values.tolist() == [4, 10, 9]
     assert result.n_candidates.values.tolist() == [10, 10, 10]
-    assert result.status.values.tolist() == [SOLVED, NONE_FOUND, SOLVED]
+    assert result.status.values.tolist() == [Status.SOLVED, Status.NONE_FOUND, Status.SOLVED]
     np.testing.assert_allclose(result.coverage, [1 - 1 / 6, 0, 0])
 
 
@@ -59,7 +55,7 @@ def test_residual_and_q_come_from_the_recomputed_values(result):
 def test_rows_are_used_from_the_front(result):
     assert result.kind.values.tolist() == [[1, 1, 2], [0, 0, 0], [1, 0, 0]]
     assert result.n_hits.values.tolist() == [[1, 5, 9], [-1, -1, -1], [1, -1, -1]]
-    np.testing.assert_array_equal(result.is_fixed, result.kind == FIXED)
+    np.testing.assert_array_equal(result.is_fixed, result.kind == Kind.FIXED)
 
 
 @pytest.mark.parametrize(
@@ -82,11 +78,23 @@ def test_scatter_keeps_the_dtype(name, rows, filling):
 
 
 def test_every_variable_of_the_schema_has_words_for_itself():
-    for name, (dims, long_name, _, _) in SCHEMA.items():
-        assert long_name and not long_name.endswith("."), name
-        made = variable(name, ("a",), np.zeros((1,) * (len(dims) + 1)))
-        assert made.dims == ("a", *dims)
+    for name, said in SCHEMA.items():
+        assert said.long_name and not said.long_name.endswith("."), name
+        made = variable(name, ("a",), np.zeros((1,) * (len(said.dims) + 1)))
+        assert made.dims == ("a", *said.dims)
         assert len(set(made.dims)) == len(made.dims)
+
+
+def test_numbers_of_flags_never_change():
+    """Files that were written before hold the numbers."""
+    assert FLAGS["kind"] == ("none", "fixed", "slow")
+    assert FLAGS["status"] == ("solved", "none_found", "bad_model", "bound_met")
+    assert FLAGS["branch_begins"] == ("none", "start", "birth", "fold")
+    assert FLAGS["branch_ends"] == ("none", "end", "death", "fold")
+    assert FLAGS["mode_event"] == ("none", "crossing", "collision", "uncertain")
+    assert words(Stability) == ("none", "stable", "unstable", "neutral", "undecided")
+    for said in SCHEMA.values():
+        assert said.flags is None or list(said.flags) == list(range(len(said.flags)))
 
 
 def test_attributes_are_numbers_and_text():

@@ -6,7 +6,7 @@ import xarray as xr
 from systems import cubic, cubic_roots, find, points
 
 import fpanalysis as fpa
-from fpanalysis.dataset import KINDS, SCHEMA, STATUSES
+from fpanalysis.schema import FLAGS, SCHEMA, Kind, Status
 
 DRIVES = [-0.6, 0.0, 0.1, 0.6]  # the cubic map at a = 1.5 has 1, 3, 3 and 1 fixed points
 STARTS = np.linspace(-2, 2, 41)[:, None]
@@ -53,8 +53,8 @@ def test_dims_coordinates_and_dtypes(sweep):
 
 
 def test_flags_follow_cf(sweep):
-    for name, meanings in (("kind", KINDS), ("status", STATUSES)):
-        attrs = sweep[name].attrs
+    for name in ("kind", "status", "stability"):
+        attrs, meanings = sweep[name].attrs, FLAGS[name]
         assert attrs["flag_meanings"].split() == list(meanings)
         assert attrs["flag_values"].dtype == np.int8
         assert attrs["flag_values"].tolist() == list(range(len(meanings)))
@@ -63,13 +63,13 @@ def test_flags_follow_cf(sweep):
 
 
 def test_unused_rows_hold_their_filling(sweep):
-    padding = sweep.kind.values == KINDS.index("none")
+    padding = sweep.kind.values == Kind.NONE
     assert padding.sum() == 4
     np.testing.assert_array_equal(sweep.is_fixed, ~padding)
     for name, array in sweep.data_vars.items():
         if "fixed_point" not in array.dims:
             continue
-        unused, used, filling = array.values[padding], array.values[~padding], SCHEMA[str(name)][3]
+        unused, used, filling = array.values[padding], array.values[~padding], SCHEMA[str(name)].filling
         assert np.all(np.isnan(unused)) if np.isnan(filling) else np.all(unused == filling), name
         assert not np.any(np.isnan(used)), name
     np.testing.assert_array_equal(
@@ -174,7 +174,7 @@ def test_a_condition_without_a_fixed_point_is_an_empty_row(spectra):
     assert len(caught) == 1
     assert ds.n_fixed_points.values.tolist() == [0, 1]
     assert ds.n_failed.values.tolist() == [1, 0]
-    assert [STATUSES[i] for i in ds.status.values] == ["none_found", "solved"]
+    assert [FLAGS["status"][i] for i in ds.status.values] == ["none_found", "solved"]
     assert ds.coverage.values.tolist() == [0.0, 0.0]
     np.testing.assert_array_equal(ds.x.values, [[[np.nan]], [[0.25]]])
 
@@ -191,7 +191,7 @@ def test_no_fixed_point_anywhere(spectra, n_conditions):
     assert len(caught) == 1
     assert ds.sizes["fixed_point"] == 0
     assert np.all(ds.n_failed == 16)
-    assert np.all(ds.status == STATUSES.index("none_found"))
+    assert np.all(ds.status == Status.NONE_FOUND)
     assert fpa.to_long(ds).sizes["fixed_point"] == 0
     if spectra is False:
         assert fpa.eigendecompose(fpa.linearize(model, ds)).eigenvalue.shape[-2:] == (0, 2)
@@ -286,3 +286,30 @@ def test_spectra_above_the_memory_limit_are_cut_with_a_warning():
     assert "jacobian" not in ds
     exact = 3 * (8 + 8 + 2 * 16)
     assert "jacobian" in find(cubic(), candidates=STARTS, memory_limit=exact)
+
+
+@pytest.mark.parametrize("vectors", [True, False])
+def test_spectra_heed_what_is_known_of_the_points(sweep, vectors):
+    """A margin makes modes neutral; where there is no derivative there is no spectrum."""
+    known = sweep.isel(context=[int(sweep.n_fixed_points.values.argmax())])
+    used = np.flatnonzero(known.kind.values[0] != Kind.NONE)
+    smooth, margin = np.zeros((2, 1, known.sizes["fixed_point"]))
+    smooth[0, used[1:]], margin[0, used[-1]] = 1, 100.0
+    dims = ("context", "fixed_point")
+    given = known.assign(is_smooth=(dims, smooth == 1), stability_margin=(dims, margin))
+    ds = fpa.eigendecompose(given.transpose("fixed_point", ...), vectors=vectors, progress=False)
+    words = [FLAGS["stability"][code] for code in ds.stability.values[0]]
+    expected = [FLAGS["stability"][code] for code in known.stability.values[0]]
+    assert words[used[0]] == "undecided"
+    assert words[used[-1]] == "neutral"
+    assert words[used[1] : used[-1]] == expected[used[1] : used[-1]]
+    assert ds.n_unstable.values[0, used[[0, -1]]].tolist() == [-1, 0]
+    assert not ds.is_stable.values[0, used[[0, -1]]].any()
+    assert np.isinf(ds.time_constant.values[0, used[-1]]).all()
+    names = ("eigenvalue", "time_constant", "frequency")
+    vector_names = ("right_eigenvector", "left_eigenvector", "eigenvalue_condition")
+    for name in (*names, *vector_names) if vectors else names:
+        assert np.isnan(ds[name].values[0, used[0]]).all(), name
+        np.testing.assert_array_equal(np.isnan(ds[name].values[0, used[1:]]), False)
+    if vectors:
+        assert not ds.is_defective.values[0, used[0]].any()

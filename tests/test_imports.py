@@ -34,6 +34,7 @@ ARRAYS = (
     "shift",
     "slow",
     "solvers",
+    "spectra",
     "spectrum",
     "training.build",
     "training.failure",
@@ -111,14 +112,34 @@ def test_array_modules_know_neither_datasets_nor_figures(module):
 def test_plots_read_datasets_only(module):
     assert not _third_party(module) & {"jax", "equinox", "optimistix", "diffrax"}
     ours = {name for name in imported(module) if name.startswith(PACKAGE)}
-    plain = ("_files", "_messages", "dataset", "measures", "projection", "states")
+    plain = (
+        "_files",
+        "_messages",
+        "dataset",
+        "measures",
+        "projection",
+        "schema",
+        "spectra.stability",
+        "states",
+    )
     allowed = (f"{PACKAGE}.plot", *(f"{PACKAGE}.{name}" for name in plain))
     assert all(name.startswith(allowed) for name in ours), ours
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if _within(name, ("control", "training"))])
 def test_training_knows_nothing_of_analysis(module):
-    analysis = ("find", "search", "solvers", "unique", "verify", "annotate", "slow", "spectrum", "plot")
+    analysis = (
+        "find",
+        "search",
+        "solvers",
+        "unique",
+        "verify",
+        "annotate",
+        "slow",
+        "spectra",
+        "spectrum",
+        "plot",
+    )
     assert not any(_within(name, analysis) for name in imported(module) if name.startswith(PACKAGE))
 
 

@@ -7,7 +7,7 @@ import scipy.optimize
 from systems import cubic, find, points
 
 import fpanalysis as fpa
-from fpanalysis.dataset import KINDS
+from fpanalysis.schema import Kind
 
 EPSILON = 1e-3
 STARTS = np.random.default_rng(0).uniform(-1, 1, size=(80, 2))
@@ -32,7 +32,7 @@ def test_a_ghost_is_one_slow_point_and_no_fixed_point(model):
     with pytest.warns(UserWarning, match="no fixed point was found"):
         ds = find(model, [drive], candidates=STARTS, slow_points=True)
     assert (int(ds.n_fixed_points), int(ds.n_slow_points)) == (0, 1)
-    assert ds.kind.values.tolist() == [KINDS.index("slow")]
+    assert ds.kind.values.tolist() == [Kind.SLOW]
     assert not ds.is_fixed.any()
     q = lambda x: 0.5 * np.sum(residual(x, drive) ** 2)
     best = scipy.optimize.minimize(
@@ -69,7 +69,7 @@ def test_fixed_points_come_first_and_are_not_slow_points_too():
     ds = find(
         fpa.vector_field(step, state=1), candidates=np.linspace(-1.5, 1.5, 61)[:, None], slow_points=True
     )
-    assert ds.kind.values.tolist() == [KINDS.index("fixed"), KINDS.index("slow")]
+    assert ds.kind.values.tolist() == [Kind.FIXED, Kind.SLOW]
     assert ds.is_fixed.values.tolist() == [True, False]
     np.testing.assert_allclose(points(ds), [[1.0]], atol=1e-12)
     assert ds.x.values[1, 0] == pytest.approx(-0.5, abs=1e-3)

@@ -1,6 +1,5 @@
-"""Eigenpairs against their definition, time scales against closed forms."""
+"""Eigenpairs against their definition."""
 
-import warnings
 from typing import Any
 
 import hypothesis.extra.numpy as hnp
@@ -12,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fpanalysis import spectrum as module
-from fpanalysis.spectrum import DEFECTIVE_CONDITION, eigenpairs, is_neutral, stability, time_scales
-from fpanalysis.vector_field import TimeDomain
+from fpanalysis.schema import TimeDomain
+from fpanalysis.spectrum import DEFECTIVE_CONDITION, eigenpairs
 
 
 def block_diag(*blocks: Any) -> np.ndarray:
@@ -156,49 +155,3 @@ def test_arguments_are_checked():
         eigenpairs(np.zeros((2, 3)), "discrete")
     with pytest.raises((ValueError, jaxtyping.TypeCheckError), match="time_domain"):
         eigenpairs(np.zeros((1, 3, 3)), "discret")  # pyright: ignore[reportArgumentType]
-
-
-def test_time_scales_of_sampled_decay_agree_between_domains():
-    rates = np.array([-1.0 + 20j, -5.0, 3.0])
-    expected = time_scales(rates, "continuous", None)
-    found = time_scales(np.exp(rates * 0.01), "discrete", 0.01)
-    np.testing.assert_allclose(found, expected, rtol=1e-12)
-    np.testing.assert_allclose(expected[0], [1, 0.2, -1 / 3])
-    np.testing.assert_allclose(expected[1], [10 / np.pi, 0, 0])
-
-
-def test_special_modes_have_time_scales_without_warnings():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        values = np.array([1 + 5e-10, -1, 0, complex(-0.0, -0.0), 2, np.nan, 1e-310])
-        tau, frequency = time_scales(values, "discrete", None)
-        np.testing.assert_allclose(tau[:6], [np.inf, np.inf, 0, 0, -1 / np.log(2), np.nan])
-        assert 0 < tau[6] < 0.01
-        np.testing.assert_allclose(frequency[:6], [0, 0.5, 0, 0, 0, np.nan])
-        tau, frequency = time_scales(np.array([1e4j, 5e-6, 1e-4, 0]), "continuous", None)
-        np.testing.assert_allclose(tau, [np.inf, np.inf, -1e4, np.inf])
-        np.testing.assert_allclose(frequency, [1e4 / (2 * np.pi), 0, 0, 0])
-
-
-def test_stability_counts_beyond_the_margin():
-    rows = np.array([[0.5, 0.1], [1 + 1e-10, 0.1], [1.1, 1 - 1e-10], [-1.5, 1.5j], [np.nan, np.nan]])
-    is_stable, n_unstable = stability(rows, "discrete")
-    assert is_stable.tolist() == [True, False, False, False, False]
-    assert n_unstable.tolist() == [0, 0, 1, 2, -1]
-    is_stable, n_unstable = stability(
-        np.array([[-1.0, -2], [1e-10, -1], [1, 2j], [-1e-10, -1]]), "continuous"
-    )
-    assert is_stable.tolist() == [True, False, False, False]
-    assert n_unstable.tolist() == [0, 0, 1, 0]
-    assert is_stable.dtype == bool
-
-
-@given(
-    hnp.arrays(np.complex128, (4, 3), elements=st.complex_numbers(max_magnitude=3)), st.sampled_from(DOMAINS)
-)
-def test_time_constants_and_stability_agree(values, time_domain):
-    tau, _ = time_scales(values, time_domain, None)
-    is_stable, n_unstable = stability(values, time_domain)
-    assert np.array_equal((tau < 0).sum(axis=1), n_unstable)
-    assert np.array_equal(np.isinf(tau), is_neutral(values, time_domain))
-    assert np.array_equal(is_stable, ((tau >= 0) & np.isfinite(tau)).all(axis=1))

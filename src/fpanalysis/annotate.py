@@ -9,9 +9,11 @@ import xarray as xr
 from fpanalysis._messages import listed
 from fpanalysis._progress import progress_bar
 from fpanalysis.control.fields import AbstractField
-from fpanalysis.dataset import NONE, condition_dims, scatter, time_units, variable
+from fpanalysis.dataset import condition_dims, scatter, time_units, variable
 from fpanalysis.linearization import Linearization, jacobians
-from fpanalysis.spectrum import DEFECTIVE_CONDITION, Spectrum, eigenpairs, stability, time_scales
+from fpanalysis.schema import Kind
+from fpanalysis.spectra.stability import stability, time_scales
+from fpanalysis.spectrum import DEFECTIVE_CONDITION, Spectrum, eigenpairs
 from fpanalysis.subject import Model, Subject, as_subject
 from fpanalysis.vector_field import VectorField
 
@@ -70,10 +72,12 @@ def eigendecompose(ds: xr.Dataset, *, vectors: bool = True, progress: bool = Tru
         progress: whether to show a bar for work that takes more than a second.
 
     Returns:
-        The dataset with `eigenvalue`, `time_constant`, `frequency` `(..., fixed_point, mode)`, `is_stable`,
-        `n_unstable` `(..., fixed_point)`, and with vectors `right_eigenvector`
+        The dataset with `eigenvalue`, `time_constant`, `frequency` `(..., fixed_point, mode)`, `stability`,
+        `is_stable`, `n_unstable` `(..., fixed_point)`, and with vectors `right_eigenvector`
         `(..., fixed_point, state, mode)`, `left_eigenvector` `(..., fixed_point, mode, state)`,
-        `eigenvalue_condition` and `is_defective` `(..., fixed_point, mode)`.
+        `eigenvalue_condition` and `is_defective` `(..., fixed_point, mode)`. Modes within the result's
+        `stability_margin` of the boundary of stability are neutral. Where its `is_smooth` is False the
+        Jacobian is not the system's derivative: the spectrum is NaN there, and `stability` is `undecided`.
 
     Raises:
         ValueError: the dataset has no `jacobian`.
@@ -89,7 +93,7 @@ def eigendecompose(ds: xr.Dataset, *, vectors: bool = True, progress: bool = Tru
     dims = condition_dims(ds)
     if "jacobian" not in ds:
         raise ValueError("ds: expected the variable 'jacobian'; call linearize(model, ds) first")
-    mask = ds["kind"].values != NONE
+    mask = ds["kind"].transpose(*dims, "fixed_point").values != Kind.NONE
     jacobian = ds["jacobian"].transpose(*dims, "fixed_point", "state_out", "state").values[mask]
     domain = ds.attrs["time_domain"]
     n, parts = len(jacobian), []
@@ -175,7 +179,7 @@ def to_long(ds: xr.Dataset) -> xr.Dataset:
         True
     """
     dims = condition_dims(ds)
-    where = np.nonzero(ds["kind"].transpose(*dims, "fixed_point").values != NONE)
+    where = np.nonzero(ds["kind"].transpose(*dims, "fixed_point").values != Kind.NONE)
     index = {dim: xr.DataArray(i, dims="point") for dim, i in zip((*dims, "fixed_point"), where, strict=True)}
     long = ds.isel(index).rename({"fixed_point": "rank"}).rename({"point": "fixed_point"})
     repeated = {
@@ -211,7 +215,7 @@ def _points(fields: Sequence[VectorField], ds: xr.Dataset) -> _Points:
             raise ValueError(
                 f"ds: its {dim} entries are not the model's: expected {listed(names)}, got {listed(given)}"
             )
-    mask = ds["kind"].transpose(*dims, "fixed_point").values != NONE
+    mask = ds["kind"].transpose(*dims, "fixed_point").values != Kind.NONE
     x = ds["x"].transpose(*dims, "fixed_point", "state").values[mask]
     each = np.repeat(np.arange(len(fields)), mask.size // len(fields)).reshape(mask.shape)
     if not field.inputs:
@@ -236,15 +240,21 @@ def _with_jacobians(
 
 def _with_spectrum(ds: xr.Dataset, dims: tuple[str, ...], mask: np.ndarray, spectrum: Spectrum) -> xr.Dataset:
     domain = ds.attrs["time_domain"]
-    time_constant, frequency = time_scales(spectrum.eigenvalue, domain, ds.attrs.get("dt"))
-    is_stable, n_unstable = stability(spectrum.eigenvalue, domain)
+    margin, is_smooth = (
+        _of_points(ds, "stability_margin", dims, mask),
+        _of_points(ds, "is_smooth", dims, mask),
+    )
+    if is_smooth is not None:
+        for array in filter(lambda each: each is not None, vars(spectrum).values()):
+            array[is_smooth == 0] = np.nan
+    time_constant, frequency = time_scales(spectrum.eigenvalue, domain, ds.attrs.get("dt"), margin)
+    found = stability(spectrum.eigenvalue, domain, margin)
     time_unit, frequency_unit = time_units(ds)
     rows: dict[str, tuple[np.ndarray, str | None]] = {
         "eigenvalue": (spectrum.eigenvalue, "1/s" if domain == "continuous" else "1"),
         "time_constant": (time_constant, time_unit),
         "frequency": (frequency, frequency_unit),
-        "is_stable": (is_stable, None),
-        "n_unstable": (n_unstable, None),
+        **{name: (values, None) for name, values in found._asdict().items()},
     }
     if spectrum.right is not None and spectrum.left is not None and spectrum.condition is not None:
         rows["right_eigenvector"] = (spectrum.right, None)
@@ -256,6 +266,11 @@ def _with_spectrum(ds: xr.Dataset, dims: tuple[str, ...], mask: np.ndarray, spec
         for name, (values, units) in rows.items()
     }
     return ds.assign(new).assign_coords(mode=np.arange(spectrum.eigenvalue.shape[-1]))
+
+
+def _of_points(ds: xr.Dataset, name: str, dims: tuple[str, ...], mask: np.ndarray) -> np.ndarray | None:
+    """Return a variable at the used rows, None where the result has none such."""
+    return ds[name].transpose(*dims, "fixed_point").values[mask] if name in ds else None
 
 
 def _joined(parts: list[Spectrum]) -> Spectrum:

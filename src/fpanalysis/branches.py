@@ -7,11 +7,10 @@ import numpy as np
 import xarray as xr
 
 from fpanalysis._messages import listed, nearest
-from fpanalysis.dataset import FIXED, condition_dims, variable
+from fpanalysis.dataset import condition_dims, variable
 from fpanalysis.matching import Links, PointSet, link_points
+from fpanalysis.schema import BranchBegin, BranchEnd, Kind
 from fpanalysis.shift import shifts
-
-NONE, START, BIRTH, FOLD = range(4)
 
 
 class _Table(NamedTuple):
@@ -39,7 +38,7 @@ def add_branches(ds: xr.Dataset, dim: str) -> xr.Dataset:
             rows = np.flatnonzero(table.is_fixed[step, c])
             confidence[step, c, rows] = 1.0
             if step == 0:
-                branch[step, c, rows], begins[step, c, rows] = np.arange(len(rows)), START
+                branch[step, c, rows], begins[step, c, rows] = np.arange(len(rows)), BranchBegin.START
                 continue
             before = np.flatnonzero(table.is_fixed[step - 1, c])
             links = _linked(table, step, c, before, rows, periodic)
@@ -47,9 +46,13 @@ def add_branches(ds: xr.Dataset, dim: str) -> xr.Dataset:
             branch[step, c, new], confidence[step, c, new] = branch[step - 1, c, old], links.confidence
             lost, born = np.setdiff1d(before, old), np.setdiff1d(rows, new)
             branch[step, c, born] = branch[: step + 1, c].max(initial=-1) + 1 + np.arange(len(born))
-            ends[step - 1, c, lost] = _kinds(table, step - 1, c, lost)
-            begins[step, c, born] = _kinds(table, step, c, born)
-        ends[-1, c, table.is_fixed[-1, c]] = START
+            ends[step - 1, c, lost] = np.where(
+                _at_fold(table, step - 1, c, lost), BranchEnd.FOLD, BranchEnd.DEATH
+            )
+            begins[step, c, born] = np.where(
+                _at_fold(table, step, c, born), BranchBegin.FOLD, BranchBegin.BIRTH
+            )
+        ends[-1, c, table.is_fixed[-1, c]] = BranchEnd.END
     shape = tuple(ds.sizes[d] for d in order)
     made = {"branch": branch, "branch_confidence": confidence, "branch_begins": begins, "branch_ends": ends}
     new = {
@@ -96,7 +99,7 @@ def _table(ds: xr.Dataset, order: tuple[str, ...]) -> _Table:
         values = ds[name].transpose(*order, ...).values
         return values.reshape(values.shape[0], -1, *values.shape[len(order) :])
 
-    is_fixed = array("kind") == FIXED
+    is_fixed = array("kind") == Kind.FIXED
     u = array("u") if "u" in ds else np.zeros((*is_fixed.shape[:2], 0))
     shift = None
     if "jacobian" in ds and "input_jacobian" in ds:
@@ -116,18 +119,16 @@ def _linked(
     return link_points(points(step - 1, before), points(step, rows), periodic)
 
 
-def _kinds(table: _Table, step: int, c: int, rows: np.ndarray) -> np.ndarray:
-    """Return for points that come or go whether they do so alone, or in a pair that meets at a fold.
+def _at_fold(table: _Table, step: int, c: int, rows: np.ndarray) -> np.ndarray:
+    """Return which of the points that come or go do so in a pair that meets at a fold, not alone.
 
     Two that are each other's nearest, and of which one has one unstable mode more, are such a pair.
     """
-    kinds = np.full(len(rows), BIRTH, np.int8)
     if table.n_unstable is None or len(rows) < 2:
-        return kinds
+        return np.zeros(len(rows), bool)
     x, unstable = table.x[step, c, rows], table.n_unstable[step, c, rows]
     distance = np.linalg.norm(x[:, None] - x[None], axis=-1)
     np.fill_diagonal(distance, np.inf)
     partner = distance.argmin(axis=1)
     mutual = partner[partner] == np.arange(len(rows))
-    kinds[mutual & (np.abs(unstable - unstable[partner]) == 1)] = FOLD
-    return kinds
+    return mutual & (np.abs(unstable - unstable[partner]) == 1)

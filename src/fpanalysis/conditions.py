@@ -8,18 +8,7 @@ import numpy as np
 import xarray as xr
 
 from fpanalysis._messages import listed, nearest
-
-# Names that a result uses itself: its dims, what `to_long` adds, and its variables.
-RESERVED = frozenset(
-    "fixed_point state state_out input output mode candidate rank point axis joint "
-    "x kind is_fixed n_fixed_points n_slow_points residual q n_hits n_neighbour_hits coverage n_candidates "
-    "n_failed status force force_norm torque torque_norm position offset offset_norm "
-    "track mode_input mode_output henrici initial_growth peak_growth sensitivity output_sensitivity "
-    "sensitivity_condition branch branch_confidence branch_begins branch_ends mode_track mode_confidence "
-    "mode_event followed_eigenvalue "
-    "y u jacobian input_jacobian output_jacobian eigenvalue right_eigenvector left_eigenvector "
-    "eigenvalue_condition is_defective time_constant frequency is_stable n_unstable".split()
-)
+from fpanalysis.schema import RESERVED
 
 
 @dataclass(frozen=True)

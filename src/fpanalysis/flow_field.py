@@ -10,9 +10,10 @@ from numpy.typing import ArrayLike
 
 from fpanalysis._messages import listed, nearest
 from fpanalysis.conditions import conditions_from
-from fpanalysis.dataset import NONE, attributes
+from fpanalysis.dataset import attributes
 from fpanalysis.goal import Goal
 from fpanalysis.projection import Projection, own_axes, principal_components
+from fpanalysis.schema import Kind
 from fpanalysis.states import states_of
 from fpanalysis.subject import Model, Subject, as_subject
 from fpanalysis.vector_field import VectorField
@@ -165,7 +166,7 @@ def _states(plane: xr.Dataset | xr.DataArray, field: VectorField) -> np.ndarray:
     array = states_of(plane, field.state, "plane", "the model").transpose(..., "state")
     states = array.values.reshape(-1, len(field.state)).astype(float)
     if isinstance(plane, xr.Dataset) and "kind" in plane:
-        used = (plane["kind"] != NONE).broadcast_like(array.isel(state=0, drop=True))
+        used = (plane["kind"] != Kind.NONE).broadcast_like(array.isel(state=0, drop=True))
         states = states[used.transpose(*array.dims[:-1]).values.ravel()]
     states = states[np.isfinite(states).all(axis=1)]
     if len(states) == 0:

@@ -4,12 +4,12 @@ import numpy as np
 import xarray as xr
 
 from fpanalysis.branches import links_along
-from fpanalysis.dataset import NONE, condition_dims, variable
+from fpanalysis.dataset import condition_dims, variable
 from fpanalysis.matching import Modes, match_modes
+from fpanalysis.schema import Kind, ModeEvent
 
 # Confidence below which a link is labelled uncertain.
 UNCERTAIN = 0.5
-_NONE, _CROSSING, _COLLISION, _UNCERTAIN = range(4)
 _NEEDED = ("eigenvalue", "right_eigenvector", "left_eigenvector", "is_defective")
 
 
@@ -27,7 +27,7 @@ def track_modes(ds: xr.Dataset, dim: str) -> xr.Dataset:
     """
     dims = condition_dims(ds)
     parts = {name: ds[name].transpose(*dims, "fixed_point", ...).values for name in _NEEDED}
-    used = ds["kind"].transpose(*dims, "fixed_point").values != NONE
+    used = ds["kind"].transpose(*dims, "fixed_point").values != Kind.NONE
     n_modes = ds.sizes["mode"]
     track = np.where(used[..., None], np.arange(n_modes), -1)
     confidence = np.where(used[..., None], 1.0, np.nan) * np.ones(n_modes)
@@ -42,8 +42,8 @@ def track_modes(ds: xr.Dataset, dim: str) -> xr.Dataset:
         confidence[other][match.mode] = match.confidence
         event[other][match.mode] = np.select(
             [match.collides, match.confidence < UNCERTAIN, match.crosses],
-            [_COLLISION, _UNCERTAIN, _CROSSING],
-            _NONE,
+            [ModeEvent.COLLISION, ModeEvent.UNCERTAIN, ModeEvent.CROSSING],
+            ModeEvent.NONE,
         )
     made = {
         "mode_track": track,

@@ -5,9 +5,10 @@ import warnings
 import numpy as np
 import xarray as xr
 
-from fpanalysis.dataset import FIXED, NONE, condition_dims, scatter, variable
+from fpanalysis.dataset import condition_dims, scatter, variable
 from fpanalysis.follow import follow
 from fpanalysis.nonnormality import henrici, initial_growth, peak_growth
+from fpanalysis.schema import Kind
 from fpanalysis.shift import shifts
 from fpanalysis.spectrum import Spectrum
 
@@ -55,7 +56,7 @@ def modes(ds: xr.Dataset, dim: str | None = None) -> xr.Dataset:
     _check(ds, ("jacobian", "eigenvalue", "right_eigenvector", "left_eigenvector"), "full spectra")
     if dim is not None:
         ds = follow(ds, dim)
-    mask = ds["kind"].transpose(*dims, "fixed_point").values != NONE
+    mask = ds["kind"].transpose(*dims, "fixed_point").values != Kind.NONE
     domain = ds.attrs["time_domain"]
     jacobian = _rows(ds, "jacobian", dims, mask)
     names = ("eigenvalue", "right_eigenvector", "left_eigenvector", "eigenvalue_condition")
@@ -113,7 +114,7 @@ def sensitivity(ds: xr.Dataset) -> xr.Dataset:
     _check(ds, ("jacobian",), "Jacobians")
     if "input_jacobian" not in ds:
         raise ValueError("ds: the model has no inputs that its points could depend on")
-    mask = ds["kind"].transpose(*dims, "fixed_point").values == FIXED
+    mask = ds["kind"].transpose(*dims, "fixed_point").values == Kind.FIXED
     found = shifts(
         _rows(ds, "jacobian", dims, mask), _rows(ds, "input_jacobian", dims, mask), ds.attrs["time_domain"]
     )

@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from fpanalysis.spectrum import DEFECTIVE_CONDITION, Spectrum, stability
-from fpanalysis.vector_field import TimeDomain
+from fpanalysis.schema import TimeDomain
+from fpanalysis.spectra.stability import stability
+from fpanalysis.spectrum import DEFECTIVE_CONDITION, Spectrum
 
 # Powers that are formed one after the other; beyond them only modes that have not died out matter.
 _DIRECT_POWERS = 64
@@ -83,7 +84,7 @@ def peak_growth(jacobian: np.ndarray, spectrum: Spectrum[np.ndarray], time_domai
         >>> peak_growth(jacobian, eigenpairs(jacobian, "discrete"), "discrete").round(3)
         array([2.098])
     """
-    is_stable, _ = stability(spectrum.eigenvalue, time_domain)
+    is_stable = stability(spectrum.eigenvalue, time_domain).is_stable
     out = np.full(len(jacobian), np.inf)
     if not is_stable.any():
         return out

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from fpanalysis.vector_field import TimeDomain
+from fpanalysis.schema import TimeDomain
 
 
 class Shift(NamedTuple):

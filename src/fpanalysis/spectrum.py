@@ -1,4 +1,4 @@
-"""Eigenpairs of many Jacobians, their time scales and what they say about stability, as arrays."""
+"""Eigenpairs of many Jacobians, as arrays."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -9,10 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from fpanalysis.vector_field import TimeDomain
+from fpanalysis.schema import TimeDomain
 
-# How far from the unit circle (or from the imaginary axis, relative to max |λ|) a mode counts as neutral.
-NEUTRAL_MARGIN = 1e-9
 # Condition number of an eigenvalue above which its left and right eigenvector are taken as orthogonal.
 DEFECTIVE_CONDITION = 1e10
 # Moduli closer than this, relatively, are a tie when the phase of an eigenvector is chosen.
@@ -89,7 +87,8 @@ def eigenpairs(
     jacobian = np.asarray(jacobian, dtype=np.float64)
     if jacobian.ndim != 3 or jacobian.shape[1] != jacobian.shape[2]:
         raise ValueError(f"jacobian: expected an array of shape (n, state, state), got {jacobian.shape}")
-    _check(time_domain)
+    if time_domain not in ("discrete", "continuous"):
+        raise ValueError(f"time_domain: expected 'discrete' or 'continuous', got {time_domain!r}")
     n, size, _ = jacobian.shape
     result = _empty(n, size, vectors)
     bad = np.asarray(~np.isfinite(jacobian).all(axis=(1, 2)))
@@ -174,108 +173,3 @@ def _normalised(vectors: np.ndarray) -> np.ndarray:
     vectors = vectors * (pivot.conj() / (np.abs(pivot) * np.linalg.norm(vectors, axis=1, keepdims=True)))
     np.put_along_axis(vectors, first, np.abs(np.take_along_axis(vectors, first, axis=1)), axis=1)
     return vectors
-
-
-def is_neutral(eigenvalue: np.ndarray, time_domain: TimeDomain) -> np.ndarray:
-    """Return which modes neither decay nor grow, to within `NEUTRAL_MARGIN`.
-
-    Discrete time: `||λ| − 1| ≤ margin`. Continuous time: `|Re λ| ≤ margin · max(1, max |λ|)`, the maximum
-    over the modes of the same matrix.
-
-    Args:
-        eigenvalue: complex, shape (..., mode).
-        time_domain: `"discrete"` or `"continuous"`.
-
-    Returns:
-        Booleans, shape (..., mode); False where the eigenvalue is NaN.
-    """
-    values: _Eigenvalues = np.asarray(eigenvalue, dtype=np.complex128)
-    return np.abs(_growth(values, time_domain)) <= _margin(values, time_domain)
-
-
-def time_scales(
-    eigenvalue: np.ndarray, time_domain: TimeDomain, dt: float | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the time constant and the frequency of every mode.
-
-    Discrete time: `−dt/ln|λ|` and `|arg λ|/(2π dt)`; continuous time: `−1/Re λ` and `|Im λ|/2π`. Time
-    constants are negative for growing modes, infinite for neutral ones and 0 for λ = 0 (discrete time).
-
-    Args:
-        eigenvalue: complex, shape (..., mode).
-        time_domain: `"discrete"` or `"continuous"`.
-        dt: seconds per step of a discrete-time system; None for results in steps and 1/step. It has no
-            part in continuous time.
-
-    Returns:
-        The time constants (s) and frequencies (Hz), float64, shape (..., mode); NaN where λ is NaN.
-
-    Raises:
-        ValueError: the time domain is not known.
-
-    Example:
-        >>> import numpy as np
-        >>> tau, frequency = time_scales(np.array([1.0, 1j * np.exp(-0.1), 0.0]), "discrete", dt=0.01)
-        >>> tau.round(6), frequency.round(6)
-        (array([inf, 0.1, 0. ]), array([ 0., 25.,  0.]))
-    """
-    _check(time_domain)
-    values: _Eigenvalues = np.asarray(eigenvalue, dtype=np.complex128)
-    neutral = is_neutral(values, time_domain)
-    if time_domain == "discrete":
-        step = 1.0 if dt is None else float(dt)
-        modulus = np.abs(values)
-        vanishes = modulus == 0
-        rate = np.log(np.where(vanishes | neutral, 0.5, modulus)) / step
-        # The angle of a zero depends on its sign bits.
-        frequency = np.where(vanishes, 0.0, np.abs(np.angle(values)) / (2 * np.pi * step))
-        return np.where(neutral, np.inf, np.where(vanishes, 0.0, -1.0 / rate)), frequency
-    rate = np.where(neutral, 1.0, values.real)
-    return np.where(neutral, np.inf, -1.0 / rate), np.abs(values.imag) / (2 * np.pi)
-
-
-def stability(eigenvalue: np.ndarray, time_domain: TimeDomain) -> tuple[np.ndarray, np.ndarray]:
-    """Return whether each point is stable, and how many of its modes grow.
-
-    A mode grows if it lies outside the unit circle (discrete time) or in the right half plane (continuous
-    time) by more than the neutral margin (`is_neutral`). A point is stable if every mode decays by more
-    than that margin. A point with neutral modes and no growing ones is neither: `is_stable` is False and
-    `n_unstable` is 0.
-
-    Args:
-        eigenvalue: complex, shape (..., mode).
-        time_domain: `"discrete"` or `"continuous"`.
-
-    Returns:
-        `is_stable` (bool) and `n_unstable` (int64), shape (...); False and −1 where an eigenvalue is NaN.
-
-    Raises:
-        ValueError: the time domain is not known.
-
-    Example:
-        >>> import numpy as np
-        >>> stability(np.array([[0.9, 0.1], [1.0, 0.5], [1.2, -1.1]]), "discrete")
-        (array([ True, False, False]), array([0, 0, 2]))
-    """
-    _check(time_domain)
-    values: _Eigenvalues = np.asarray(eigenvalue, dtype=np.complex128)
-    growth, margin = _growth(values, time_domain), _margin(values, time_domain)
-    unknown = np.isnan(growth).any(axis=-1)
-    n_unstable = np.where(unknown, -1, (growth > margin).sum(axis=-1))
-    return np.asarray((growth < -margin).all(axis=-1)), n_unstable
-
-
-def _growth(eigenvalue: _Eigenvalues, time_domain: TimeDomain) -> np.ndarray:
-    """Return how far each mode lies outside the boundary of stability (negative: inside)."""
-    return np.abs(eigenvalue) - 1.0 if time_domain == "discrete" else eigenvalue.real
-
-
-def _margin(eigenvalue: _Eigenvalues, time_domain: TimeDomain) -> np.ndarray | float:
-    if time_domain == "discrete":
-        return NEUTRAL_MARGIN
-    return NEUTRAL_MARGIN * np.abs(eigenvalue).max(axis=-1, keepdims=True, initial=1.0)
-
-
-def _check(time_domain: str) -> None:
-    if time_domain not in ("discrete", "continuous"):
-        raise ValueError(f"time_domain: expected 'discrete' or 'continuous', got {time_domain!r}")

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from fpanalysis.dataset import FIXED, FLAGS, NONE_FOUND, SOLVED, condition_dims
+from fpanalysis.dataset import condition_dims
+from fpanalysis.schema import Kind, Status
 
 # A command at least this large (N, or N m) is said not to vanish.
 NO_FORCE = 1e-6
@@ -70,7 +71,7 @@ def _index(ds: xr.Dataset, dims: tuple[str, ...]) -> pd.Index:
 
 def _row(one: xr.Dataset) -> dict[str, Any]:
     """Return the columns of one condition."""
-    fixed = one["kind"].values == FIXED
+    fixed = one["kind"].values == Kind.FIXED
     row: dict[str, Any] = {"fixed points": int(fixed.sum())}
     if "is_stable" in one:
         row["stable"] = int(one["is_stable"].values[fixed].sum())
@@ -108,13 +109,13 @@ def _largest(values: np.ndarray) -> float:
 
 def _note(one: xr.Dataset, row: dict[str, Any]) -> str:
     status = int(one["status"])
-    if status == NONE_FOUND:
+    if status == Status.NONE_FOUND:
         return "no fixed point was found"
-    if status != SOLVED:
-        return (
-            "the model's weights are not finite" if FLAGS["status"][status] == "bad_model" else "not solved"
-        )
+    if status == Status.BAD_MODEL:
+        return "the model's weights are not finite"
     notes = []
+    if status == Status.BOUND_MET:
+        notes.append(f"a bound was met: {int(one['n_points_dropped'])} points were not followed up")
     if row.get("stable") == 0:
         notes.append("no point is stable")
     for name, unit in (("force", "N"), ("torque", "N m")):

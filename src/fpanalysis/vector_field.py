@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import equinox as eqx
 import jax
@@ -14,8 +14,7 @@ from jaxtyping import Array, Float, PyTree
 from fpanalysis._cells import CellStep, cell_inputs, cell_layout, hidden_state
 from fpanalysis._messages import listed, nearest
 from fpanalysis.labels import Layout, layout_of, names_from, vector_layout
-
-TimeDomain = Literal["discrete", "continuous"]
+from fpanalysis.schema import TimeDomain
 
 
 class VectorField(eqx.Module):

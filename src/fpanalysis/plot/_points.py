@@ -6,8 +6,7 @@ import numpy as np
 import xarray as xr
 
 from fpanalysis.plot._text import escaped, joined, said
-
-_KIND = {"none": 0, "fixed": 1, "slow": 2}
+from fpanalysis.schema import Kind
 
 
 @dataclass(frozen=True)
@@ -77,14 +76,14 @@ def points_of(ds: xr.Dataset) -> Points:
     dims = (*conditions, "fixed_point")
     shape = tuple(ds.sizes[dim] for dim in dims)
     everything = Points(ds, dims, tuple(index.ravel() for index in np.indices(shape)))
-    return everything.keep(everything.values("kind") != _KIND["none"]) if "kind" in ds else everything
+    return everything.keep(everything.values("kind") != Kind.NONE) if "kind" in ds else everything
 
 
 def is_slow(points: Points) -> np.ndarray:
     """Say which of the points are slow points."""
     if "kind" not in points.ds:
         return np.zeros(len(points), dtype=bool)
-    return points.values("kind") == _KIND["slow"]
+    return points.values("kind") == Kind.SLOW
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Numbers of matrices: what eigenvalues say about stability and time."""
