@@ -95,6 +95,13 @@ def shares_a_unit(f: Callable) -> bool:
     )
 
 
+def rests_somewhere(f: Callable) -> bool:
+    """Return whether a cell maps a bounded convex set into itself, and so has a fixed point (Brouwer)."""
+    if isinstance(f, StackedCell):
+        return all(map(rests_somewhere, f.cells))
+    return type(f) in (eqx.nn.GRUCell, eqx.nn.LSTMCell) or (type(f) is RNNCell and f.nonlinearity == "tanh")
+
+
 def resting_state(cell: Callable, u: Float[Array, " input"], state: PyTree, divide_lstm: bool) -> PyTree:
     """Return the state in which every entry would rest if the others stayed, which is `state` at a fixed point.
 

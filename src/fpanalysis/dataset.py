@@ -28,6 +28,10 @@ class Points(NamedTuple):
         kind: `Kind.FIXED` or `Kind.SLOW`, `(point,)`.
         f: what vanishes at a fixed point, recomputed, `(point, state)`.
         y: readouts, `(point, output)`.
+        error: how far the true point can be, in the state's unit, `(point,)`; infinite on a continuum.
+        is_isolated: whether each is known to be the only point within its error, `(point,)`.
+        is_smooth: whether the function has a derivative there, `(point,)`.
+        margin: how near the boundary of stability a mode counts as neutral, `(point,)`; NaN for the usual.
         n_hits: candidates that ended at each, `(point,)`.
         n_neighbour_hits: starts from points of neighbouring conditions that ended at each, `(point,)`.
     """
@@ -36,6 +40,10 @@ class Points(NamedTuple):
     kind: np.ndarray
     f: np.ndarray
     y: np.ndarray
+    error: np.ndarray
+    is_isolated: np.ndarray
+    is_smooth: np.ndarray
+    margin: np.ndarray
     n_hits: np.ndarray
     n_neighbour_hits: np.ndarray
 
@@ -46,11 +54,13 @@ class Effort:
 
     Args:
         n_candidates: candidates of each condition, `(condition,)`.
+        n_dropped: points that were not followed up because a bound was met, `(condition,)`.
         is_bad: whose models could not be analysed, `(condition,)`.
         has_neighbours: whether conditions were also solved from their neighbours' points.
     """
 
     n_candidates: np.ndarray
+    n_dropped: np.ndarray
     is_bad: np.ndarray
     has_neighbours: bool = False
 
@@ -97,6 +107,10 @@ def to_dataset(
         "is_fixed": kind == Kind.FIXED,
         "residual": np.max(np.abs(f), axis=1, initial=0.0),
         "q": 0.5 * np.sum(f**2, axis=1),
+        "error": np.concatenate([points.error for points in found]),
+        "is_isolated": np.concatenate([points.is_isolated for points in found]),
+        "is_smooth": np.concatenate([points.is_smooth for points in found]),
+        "stability_margin": np.concatenate([points.margin for points in found]),
         "n_hits": hits,
     }
     if effort.has_neighbours:
@@ -121,8 +135,11 @@ def _counts(found: Sequence[Points], effort: Effort) -> dict[str, np.ndarray]:
         "coverage": np.where(ended > 0, 1.0 - once / np.maximum(ended, 1), 0.0),
         "n_candidates": effort.n_candidates,
         "n_failed": effort.n_candidates - ended,
+        "n_points_dropped": effort.n_dropped,
         "status": np.select(
-            [effort.is_bad, n_fixed > 0], [Status.BAD_MODEL, Status.SOLVED], Status.NONE_FOUND
+            [effort.is_bad, n_fixed == 0, effort.n_dropped > 0],
+            [Status.BAD_MODEL, Status.NONE_FOUND, Status.BOUND_MET],
+            Status.SOLVED,
         ).astype(np.int8),
     }
 

@@ -5,6 +5,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from fpanalysis.enclosure import CONTRACTION, RADIUS, Evaluates, Values, rounding_of
+from fpanalysis.play import AT_FLOOR, centred, neutral_directions, play_of
 from fpanalysis.unique import NewPoint
 
 # A row of the Jacobian that is so much smaller than the terms of the function has cancelled: it is evaluated
@@ -19,15 +20,6 @@ REACH = 2e-2
 SETTLED = 1e-13
 # A series of steps converges geometrically where each is this much shorter than the last.
 SHRINKING = 0.95
-# Times its bound that a residual at the rounding floor may be.
-AT_FLOOR = 4.0
-# Singular values so much smaller than the largest, rows as steep as usual, belong to neutral directions.
-NEUTRAL = 1e-6
-# Steps along the neutral directions at which the residual is looked at, in units of the scale.
-TRIALS = 10.0 ** np.arange(-13, 0.1, 0.5)
-CORRECTIONS = 6
-# A residual that stays at the floor so far belongs to a continuum.
-CONTINUUM = 1e-2
 
 
 class Place(Evaluates, Protocol):
@@ -166,40 +158,10 @@ def _step(rows: _Rows, distinct: float) -> _Step | None:
 
 def _degenerate(place: Place, x: np.ndarray, slope: np.ndarray, size: float) -> NewPoint:
     """Return a degenerate point, or one of a continuum, with the play that rounding leaves it."""
+    neutral = neutral_directions(place.at(x[None]).jacobian[0], slope)
+    if len(neutral.basis) == 1:
+        x = centred(place, x, neutral)
     here = Values(*(part[0] for part in place.at(x[None])))
-    left, value, right = np.linalg.svd(here.jacobian / slope[:, None])
-    is_neutral = value <= NEUTRAL * max(1.0, value[0])
-    is_neutral[-1] = True
-    solve = right[~is_neutral].T / value[~is_neutral] @ left[:, ~is_neutral].T / slope
-    directions = _directions(right[is_neutral])
-    play = max(_play(place, x, direction, solve) for direction in directions)
-    if play > CONTINUUM:
-        return NewPoint(x, here.f, np.full(len(x), np.inf), False, None)
-    reach = (play + 10.0 * size) * np.max(np.abs(directions), axis=0)
-    regular = np.abs(solve) @ (np.abs(here.f) + here.floor)
-    return NewPoint(x, here.f, reach + regular + np.finfo(float).tiny, False, None)
-
-
-def _directions(basis: np.ndarray) -> np.ndarray:
-    """Return directions in the space that a basis `(k, state)` spans, both ways, `(m, state)`."""
-    directions = basis
-    if len(basis) > 1:
-        mixed = np.random.default_rng(0).standard_normal((2 * len(basis), len(basis))) @ basis
-        directions = np.concatenate([basis, mixed / np.linalg.norm(mixed, axis=1, keepdims=True)])
-    return np.concatenate([directions, -directions])
-
-
-def _play(place: Place, x: np.ndarray, direction: np.ndarray, solve: np.ndarray) -> float:
-    """Return how far one can go in a direction until more than rounding is left, in units of the scale.
-
-    At every distance the other directions are solved for first, so that a curved continuum is followed.
-    """
-    along = TRIALS[:, None] * direction
-    aside = np.zeros_like(along)
-    for _ in range(CORRECTIONS):
-        values = place.at(x + (along + aside) * place.scale)
-        with np.errstate(invalid="ignore"):
-            aside = np.clip(np.nan_to_num(aside - values.f @ solve.T), -TRIALS[:, None], TRIALS[:, None])
-    values = place.at(x + (along + aside) * place.scale)
-    stays = np.all(np.abs(values.f) <= AT_FLOOR * values.floor + np.finfo(float).tiny, axis=1)
-    return np.inf if stays.all() else float(TRIALS[np.argmin(stays)])
+    play = play_of(place, x, neutral) + 10.0 * size * np.max(np.abs(neutral.basis), axis=0)
+    regular = np.abs(neutral.solve) @ (np.abs(here.f) + here.floor)
+    return NewPoint(x, here.f, play + regular + np.finfo(float).tiny, False, None)

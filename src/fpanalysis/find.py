@@ -9,14 +9,15 @@ import xarray as xr
 from fpanalysis._messages import nearest
 from fpanalysis.annotate import add_spectra, spectra_bytes
 from fpanalysis.body import add_body
-from fpanalysis.conditions import Conditions, spread_candidates
+from fpanalysis.cautions import warn_of_differences, warn_of_result
+from fpanalysis.conditions import spread_candidates
 from fpanalysis.control.fields import AbstractField
-from fpanalysis.dataset import NONE_FOUND, attributes, to_dataset
+from fpanalysis.dataset import attributes, to_dataset
 from fpanalysis.members import Plan, solve_members
 from fpanalysis.solvers import AnySolver, DampedNewton
 from fpanalysis.span import conditions_of
 from fpanalysis.subject import Loop, Model, Subject, as_subject
-from fpanalysis.vector_field import VectorField, bad_arrays
+from fpanalysis.vector_field import VectorField
 from fpanalysis.verify import TOLERANCE
 
 MEMORY_LIMIT = 4 * 2**30
@@ -81,8 +82,9 @@ def find_fixed_points(
         solver: any Optimistix root finder or least-squares solver, instead of `solvers.DampedNewton`. What
             it finds is polished and verified in the same way. Of a `DampedNewton` only `cap` matters here,
             since `tol` says when a point is fixed.
-        tol: a point is fixed when its residual is at most `tol · max(1, ‖x‖∞)`; in continuous time
-            `tol · max(1, ‖J‖∞ ‖x‖∞)`.
+        tol: a solve has arrived when what is left of every entry is at most `tol` of what the spreads of
+            the states change it by. From there it is polished to the floor of rounding, and then judged: a
+            point is fixed when its `error` bound says that a true point is near.
         seed: decides all randomness; the same call gives the same variables and coordinates bit for bit on
             one machine.
         progress: whether to show a bar for work that takes more than a second.
@@ -137,16 +139,15 @@ def find_fixed_points(
     plan = Plan(
         subject, own, u, given, n_candidates, has_neighbours, exhaustive, slow_points, solver, tol, seed
     )
-    points, effort = solve_members(plan, progress)
+    points, effort, precision = solve_members(plan, progress)
     attrs = attributes(subject.fields, _configuration(plan, spectra))
     ds = to_dataset(subject.fields[0], conditions, points, effort, attrs)
     if subject.controllers:
         assert subject.loop is not None
         ds = add_body(subject.controllers[0], subject.loop, ds)
-    _warn_of_members(subject)
-    _warn_if_empty(ds, conditions)
+    warn_of_result(ds, subject, conditions, precision)
     if "time" in own.dims and own.template.sizes["time"] > 1 and has_neighbours:
-        _warn_of_differences(ds, conditions)
+        warn_of_differences(ds, conditions)
     if not spectra:
         return ds
     return add_spectra(
@@ -187,49 +188,6 @@ def _check(
         raise ValueError(f"seed: expected a whole number of at least 0, got {seed!r}")
     if not (isinstance(memory_limit, int | float | np.number) and memory_limit >= 0):
         raise ValueError(f"memory_limit: expected a number of bytes, got {memory_limit!r}")
-
-
-def _warn_of_members(subject: Subject) -> None:
-    if bad := np.flatnonzero(subject.is_bad).tolist():
-        shown = "; ".join(f"{subject.member(k)}: {', '.join(bad_arrays(subject.fields[k]))}" for k in bad[:3])
-        warnings.warn(
-            f"model: {len(bad)} of {len(subject.fields)} members hold NaN or infinite weights and were not "
-            f"analysed ({shown}{'; …' if len(bad) > 3 else ''}); their status is bad_model",
-            stacklevel=3,
-        )
-
-
-def _warn_of_differences(ds: xr.Dataset, conditions: Conditions) -> None:
-    """Warn where candidates and the neighbours' points lead to different points."""
-    tried = (ds["n_candidates"] > 0).values[..., None] & ds["is_fixed"].values
-    alone = tried & ((ds["n_hits"].values == 0) | (ds["n_neighbour_hits"].values == 0))
-    if len(differ := np.flatnonzero(alone.any(axis=-1).ravel())):
-        n_both = int((ds["n_candidates"] > 0).sum())
-        warnings.warn(
-            f"in {len(differ)} of the {n_both} conditions that were solved both from candidates and from "
-            f"their neighbours, the two lead to different points ({_where(conditions, differ)}): points that "
-            "begin or end there, or that few candidates reach. All are kept; n_hits and n_neighbour_hits say "
-            "what led to each",
-            stacklevel=3,
-        )
-
-
-def _warn_if_empty(ds: xr.Dataset, conditions: Conditions) -> None:
-    status = ds["status"].values.ravel()
-    empty = np.flatnonzero(status == NONE_FOUND)
-    if len(empty):
-        warnings.warn(
-            f"no fixed point was found in {len(empty)} of {len(conditions.u)} conditions "
-            f"({_where(conditions, empty)}): none of the {int(ds['n_candidates'].values.max())} candidates "
-            "converged. More or other candidates may help; the model may also have none, or leave the finite "
-            "numbers",
-            stacklevel=3,
-        )
-
-
-def _where(conditions: Conditions, rows: np.ndarray) -> str:
-    """Return the first three of some conditions in words."""
-    return "; ".join(conditions.label(int(i)) for i in rows[:3]) + ("; …" if len(rows) > 3 else "")
 
 
 def _affordable(field: VectorField, ds: xr.Dataset, spectra: str, memory_limit: int) -> str:

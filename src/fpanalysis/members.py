@@ -10,12 +10,13 @@ from fpanalysis.candidates import visited
 from fpanalysis.conditions import Conditions
 from fpanalysis.dataset import Effort, Points
 from fpanalysis.neighbours import Trail, search_neighbours
-from fpanalysis.points import no_points, verified, with_slow
+from fpanalysis.points import finished, no_points, with_slow
 from fpanalysis.scales import longest_step
 from fpanalysis.search import Problem, Search, search_drawn, search_given
 from fpanalysis.solvers import AnySolver
 from fpanalysis.span import fresh, links_of
 from fpanalysis.subject import Subject
+from fpanalysis.verdict import Precision, precision_of
 from fpanalysis.visits import Visits
 
 # Conditions of a trail whose states are pooled, where there is no controller that could visit them.
@@ -53,10 +54,12 @@ class Plan:
     seed: int
 
 
-def solve_members(plan: Plan, progress: bool) -> tuple[list[Points], Effort]:
-    """Return the points of all conditions of all members, members first, and what went into them."""
+def solve_members(plan: Plan, progress: bool) -> tuple[list[Points], Effort, Precision]:
+    """Return the points of all conditions of all members, members first, what went into them, and in what
+    precision the models compute.
+    """
     subject, n_conditions = plan.subject, len(plan.own.u)
-    points, counts, dropped = [], [], []
+    points, counts, dropped, precision = [], [], [], precision_of(np.dtype(float))
     n_asked = plan.n_candidates * (len(fresh(plan.own)) if plan.has_neighbours else n_conditions)
     with progress_bar(len(subject.fields) * n_asked, "candidates", progress) as done:
         for k, field in enumerate(subject.fields):
@@ -67,13 +70,14 @@ def solve_members(plan: Plan, progress: bool) -> tuple[list[Points], Effort]:
                 done(n_asked)
                 continue
             search = _search(plan, k, Problem(field, plan.u[k], plan.solver, plan.tol, done))
-            found = verified(search)
+            found = finished(search)
+            precision = max(precision, search.problem.verdict.precision, key=lambda each: each.eps)
             points += with_slow(search, found, progress) if plan.slow_points else found
             counts.append(search.n_candidates)
             dropped.append(search.n_dropped)
     is_bad = np.repeat(subject.is_bad, n_conditions)
     counted = np.concatenate(counts), np.concatenate(dropped)
-    return points, Effort(*counted, is_bad, plan.has_neighbours)
+    return points, Effort(*counted, is_bad, plan.has_neighbours), precision
 
 
 def _search(plan: Plan, k: int, problem: Problem) -> Search:

@@ -62,7 +62,7 @@ class Search:
 
     def __post_init__(self) -> None:
         verdict = self.problem.verdict
-        self.known = KnownPoints(self.scale, self.problem.field.is_periodic, verdict.distinct)
+        self.known = KnownPoints(self.scale, self.problem.field.is_periodic, verdict.precision.distinct)
         self.n_candidates, self.n_dropped = np.zeros((2, len(self.problem.u)), int)
         self._hits = np.zeros((2, 0), int)
 
@@ -98,7 +98,7 @@ class Search:
         starts = Starts(begin, condition, problem.u, self.scale, cap)
         verdict = problem.verdict
         ends = solve_pool(
-            problem.field, starts, problem.tol, verdict, progress, self.known, eps=verdict.precision
+            problem.field, starts, problem.tol, verdict, progress, self.known, eps=verdict.precision.eps
         )
         counts = np.bincount(ends.point[ends.point >= 0], minlength=self.known.count)
         self._hits = np.pad(self._hits, ((0, 0), (0, self.known.count - self._hits.shape[1])))

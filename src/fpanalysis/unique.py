@@ -137,20 +137,26 @@ class KnownPoints:
         points, states = points - middle[of], states - middle[condition]
         return np.sum(points**2, axis=1) - 2.0 * states @ points.T
 
-    def same(self, x: np.ndarray, f: np.ndarray, k: int) -> bool:
-        """Return whether a converged state, with `f` in units of the scale, is known point `k`.
+    def same(self, x: np.ndarray, f: np.ndarray, k: int, play: np.ndarray | float = 0.0) -> bool:
+        """Return whether a converged state is known point `k`.
 
         It is when it lies within the distinctness distance in every entry, unless the two are farther apart
         than the point's error explains and Newton from one does not lead to the other. Of a point that is
         not isolated everything within its error is a copy; on a continuum the distance alone decides.
+
+        Args:
+            x: the state, `(state,)`.
+            f: what vanishes there, in units of the scale, `(state,)`.
+            k: index of the known point; −1 for none.
+            play: the state's own error where it is known not to be isolated, in units of the scale.
         """
         if k < 0:
             return False
         gap = self.between(x, self.x[k], self.condition[k])
         size, error = np.abs(gap), self.error[k]
         if not self.is_isolated[k]:
-            play = np.where(np.isfinite(error), error, 0.0)
-            return bool(np.all(size <= np.maximum(play, self.distinct)))
+            reach = np.where(np.isfinite(error), error, 0.0) + np.where(np.isfinite(play), play, 0.0)
+            return bool(np.all(size <= np.maximum(reach, self.distinct)))
         if np.any(size > np.maximum(self.distinct, error)):
             return False
         if k not in self.inverse or np.all(size <= 8.0 * error):

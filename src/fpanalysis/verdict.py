@@ -1,5 +1,8 @@
 """The verdict on a state at which a solve has arrived: is a true fixed point here, and how far at most?"""
 
+from functools import cached_property
+from typing import NamedTuple
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -13,9 +16,38 @@ from fpanalysis.solvers._linear import inverse
 from fpanalysis.solvers._pool import Arrivals, advance, batch_size
 from fpanalysis.unique import DISTINCT, NewPoint
 from fpanalysis.vector_field import VectorField, float64
+from fpanalysis.verify import residuals
 
 # Points of a model that computes in less than float64 are told apart at this power of its precision.
 NARROW_POWER = 0.4
+# Rounding errors that a state's own rounding stands for, where the operations are not known.
+ROUNDINGS = 64.0
+
+
+class Precision(NamedTuple):
+    """The narrowest floating-point numbers that a model computes in, between its state and what it returns.
+
+    Attributes:
+        name: their dtype.
+        eps: their relative spacing.
+        distinct: the distance, in units of the scale, from which on points can be told apart.
+    """
+
+    name: str
+    eps: float
+    distinct: float
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether they are narrower than float64."""
+        return self.name != "float64"
+
+
+def precision_of(dtype: np.dtype) -> Precision:
+    """Return what points computed in a floating-point dtype can be told apart at."""
+    eps = float(jnp.finfo(dtype).eps)
+    narrow = eps**NARROW_POWER if dtype != np.float64 else 0.0
+    return Precision(str(dtype), eps, max(DISTINCT, narrow))
 
 
 class Verdict:
@@ -31,20 +63,21 @@ class Verdict:
         field: the vector field.
 
     Attributes:
-        precision: the unit roundoff of the narrowest floating-point numbers that it computes with.
-        distinct: the distance in units of the scale at which points can be told apart.
+        field: the vector field.
+        precision: what it computes in.
+        may_have_kinks: whether anything in it could make a kink.
     """
 
     def __init__(self, field: VectorField) -> None:
+        self.field = field
         with jax.enable_x64(True):
             field = float64(field)
             self._judged = resting_field(field)
             self._is_searched = bool(eqx.tree_equal(self._judged, resting_field(field, divide_lstm=False)))
             self._evaluator = Evaluator(self._judged.residual, len(field.state), len(field.inputs))
-            narrowest = Evaluator(field.residual, len(field.state), len(field.inputs)).narrowest_float
-        self.precision = float(jnp.finfo(narrowest).eps)
-        self.narrowest = str(narrowest)
-        self.distinct = max(DISTINCT, self.precision**NARROW_POWER if self.narrowest != "float64" else 0.0)
+        narrowest = getattr(self._evaluator, "narrowest_float", np.dtype("float64"))
+        self.may_have_kinks = getattr(self._evaluator, "may_have_kinks", True)
+        self.precision = precision_of(np.dtype(narrowest))
 
     def __call__(self, arrivals: Arrivals) -> list[NewPoint | None]:
         """Return the points that states are, None for those that are none; inside `jax.enable_x64`."""
@@ -54,11 +87,18 @@ class Verdict:
     def _values(self, arrivals: Arrivals) -> Values:
         if not self._is_searched:
             return self.evaluate(arrivals.x, arrivals.u, arrivals.scale)
-        floor = self._floor(arrivals.x, arrivals.u) / arrivals.scale
+        floor = self._floor(arrivals.x, arrivals.u, arrivals.scale, arrivals.jacobian)
         return Values(arrivals.f, arrivals.jacobian, floor)
 
-    def _floor(self, x: np.ndarray, u: np.ndarray) -> np.ndarray:
-        return self._evaluator.rounding_floor(x, u)
+    def _floor(self, x: np.ndarray, u: np.ndarray, scale: np.ndarray, jacobian: np.ndarray) -> np.ndarray:
+        """Return how far values can be off by rounding, in units of the scale, `(n, state)`.
+
+        Where an operation is not known, by how much they change with a rounded state.
+        """
+        floor = self._evaluator.rounding_floor(x, u) / scale
+        size = np.abs(x) / scale
+        guess = ROUNDINGS * self.precision.eps * (np.einsum("nij,nj->ni", np.abs(jacobian), size) + size)
+        return np.where(np.isfinite(floor), floor, guess)
 
     def evaluate(self, x: np.ndarray, u: np.ndarray, scale: np.ndarray) -> Values:
         """Return what vanishes, its Jacobian and its rounding at states `(n, state)`, in units of the scale.
@@ -72,17 +112,27 @@ class Verdict:
             batch = advance(self._judged, *map(jnp.asarray, given))
             parts.append([np.asarray(part)[: len(x) - start] for part in (batch.f, batch.jacobian)])
         f, jacobian = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return Values(f, jacobian, self._floor(x, u) / scale)
+        return Values(f, jacobian, self._floor(x, u, scale, jacobian))
+
+    @cached_property
+    def _true(self) -> Evaluator:
+        with jax.enable_x64(True):
+            return Evaluator(float64(self.field).residual, len(self.field.state), len(self.field.inputs))
+
+    def evaluate_true(self, x: np.ndarray, u: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        """Return how much can be left of the function itself at states, rounding included, `(n, state)`."""
+        f, _ = residuals(self.field, x, u)
+        return (np.abs(f) + self._true.rounding_floor(x, u)) / scale
 
     def _judge(self, arrivals: Arrivals, values: Values, k: int) -> NewPoint | None:
         x, u, scale, slope = arrivals.x[k], arrivals.u[k], arrivals.scale[k], arrivals.slope[k]
         here = Values(values.f[k], values.jacobian[k], values.floor[k])
         place = Place(self, u, scale)
-        error = error_bound(here, slope, place, x, self.distinct)
+        error = error_bound(here, slope, place, x, self.precision.distinct)
         if error is not None:
             inverted = inverse(arrivals.jacobian[k])
             return NewPoint(x, arrivals.f[k], error, True, inverted)
-        return examine(place, x, slope, self.distinct)
+        return examine(place, x, slope, self.precision.distinct)
 
 
 class Place:
@@ -96,7 +146,7 @@ class Place:
 
     def __init__(self, verdict: Verdict, u: np.ndarray, scale: np.ndarray) -> None:
         self._verdict, self._u, self.scale = verdict, u, scale
-        self.precision = verdict.precision
+        self.precision = verdict.precision.eps
         self.is_discrete = verdict._judged.time_domain == "discrete"
 
     def at(self, x: np.ndarray) -> Values:

@@ -95,4 +95,3 @@ def _starts(controller: Controller, loop: VectorField, rng: np.random.Generator)
         cast = float64(loop).function.controller  # pyright: ignore[reportFunctionMemberAccess]
         flat = jax.jit(jax.vmap(lambda place: loop.state_layout.flatten(cast.initial(place))))
         return np.asarray(flat(jnp.asarray(places)))
-

@@ -10,7 +10,7 @@ import optimistix as optx
 from jaxtyping import Array, Bool, Float, PyTree
 
 FRACTIONS = (1.0, 0.5, 0.125, 1 / 64)
-AMPLIFICATION = 1e7
+AMPLIFICATION = 1e13
 DAMPING = 1e-10
 STALL_WINDOW = 3
 STALL_FACTOR = 5.0

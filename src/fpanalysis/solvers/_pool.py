@@ -217,7 +217,8 @@ class _Pool:
     def _note_slopes(self, slope: np.ndarray, fresh: np.ndarray) -> None:
         """Remember how steep the function usually is: the geometric mean over the starts."""
         rows = np.flatnonzero(fresh & np.isfinite(slope).all(axis=1))
-        np.add.at(self.slopes, self.condition[rows], np.log(np.maximum(slope[rows], np.finfo(float).tiny)))
+        slope = np.where(slope > 0, slope, 1.0)  # of an entry that never changes
+        np.add.at(self.slopes, self.condition[rows], np.log(slope[rows]))
         np.add.at(self.n_slopes, self.condition[rows], 1)
 
     def _refill(self) -> np.ndarray:
@@ -294,7 +295,7 @@ class _Pool:
                 continue
             # Points were added in this very round: one of them may be this one.
             nearest = int(known.nearest(point.x[None], self.condition[i : i + 1])[0][0])
-            if not known.same(point.x, point.f, nearest):
+            if not known.same(point.x, point.f, nearest, 0.0 if point.is_isolated else point.error):
                 nearest = known.add(point, int(self.condition[i]))
             self.ends.point[self.start[i]] = nearest
 

@@ -1,0 +1,139 @@
+"""What can be said of the neighbourhood of a point: whether it lies on a kink, what its error does to modes."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fpanalysis.linearization import jacobians
+from fpanalysis.solvers._linear import inverse
+from fpanalysis.vector_field import VectorField
+from fpanalysis.verdict import Verdict
+
+# Sides on which a derivative is looked at, in units of the scale.
+SIDE = 1e-9
+N_SIDES = 2
+# A jump of the derivative, relative to the rows of the Jacobian, that no curvature makes.
+JUMP = 1e-5
+# An error so small, in units of the scale, changes no eigenvalue that matters.
+CERTAIN = 1e-10
+N_SAMPLES = 4
+
+
+class Kinks(NamedTuple):
+    """Which points lie on kinks.
+
+    Attributes:
+        is_smooth: whether the derivative is the same on all sides, `(n,)`.
+        error: how far the true point can be by the derivatives of every side, in units of the scale,
+            `(n, state)`; NaN where the point is smooth.
+    """
+
+    is_smooth: np.ndarray
+    error: np.ndarray
+
+
+def kinks(verdict: Verdict, x: np.ndarray, u: np.ndarray, scale: np.ndarray, error: np.ndarray) -> Kinks:
+    """Return which points lie on a kink of the function, where it has no derivative (relu, abs, clip).
+
+    The Jacobian is compared on opposite sides, at two distances: what a smooth function changes shrinks with
+    the distance. A model that has nothing that could make a kink is not evaluated.
+
+    Args:
+        verdict: knows the function.
+        x: points, `(n, state)`.
+        u: their inputs, `(n, input)`.
+        scale: the unit of every entry, `(n, state)`.
+        error: their errors in that unit, `(n, state)`.
+    """
+    found = Kinks(np.ones(len(x), bool), np.full(x.shape, np.nan))
+    if len(x) == 0 or not verdict.may_have_kinks:
+        return found
+    rng = np.random.default_rng(0)
+    away = np.where(np.isfinite(error), 8.0 * error, 0.0) + 64 * np.finfo(float).eps * np.abs(x) / scale
+    for _ in range(N_SIDES):
+        direction = rng.choice([-1.0, 1.0], x.shape) * rng.uniform(0.5, 1.0, x.shape)
+        jumps = [_jump(verdict, x, u, scale, direction * np.maximum(away, d)) for d in (10 * SIDE, SIDE)]
+        found.is_smooth[(jumps[0] > JUMP) & (jumps[1] > 0.3 * jumps[0])] = False
+    for k in np.flatnonzero(~found.is_smooth):
+        found.error[k] = _one_sided_error(verdict, x[k], u[k], scale[k], np.maximum(away[k], SIDE))
+    return found
+
+
+def _jump(verdict: Verdict, x: np.ndarray, u: np.ndarray, scale: np.ndarray, step: np.ndarray) -> np.ndarray:
+    one, other = (_scaled(verdict.field, x + sign * step * scale, u, scale) for sign in (1, -1))
+    rows = np.maximum(np.abs(one).sum(axis=2), np.abs(other).sum(axis=2))
+    change = np.abs(one - other).sum(axis=2)
+    return np.max(np.divide(change, rows, out=np.zeros_like(rows), where=rows > 0), axis=1)
+
+
+def _scaled(field: VectorField, x: np.ndarray, u: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    return jacobians(field, x, u).state * (scale[:, None, :] / scale[:, :, None])
+
+
+def _one_sided_error(
+    verdict: Verdict, x: np.ndarray, u: np.ndarray, scale: np.ndarray, step: np.ndarray
+) -> np.ndarray:
+    """Return the largest error that the derivatives around a point on a kink give, `(state,)`."""
+    n = len(x)
+    signs = np.random.default_rng(1).choice([-1.0, 1.0], (4 * N_SIDES, n))
+    around = x + signs * step * scale
+    wide = np.broadcast_to(scale, around.shape)
+    slopes = _scaled(verdict.field, around, np.broadcast_to(u, (len(around), len(u))), wide)
+    if verdict.field.time_domain == "discrete":
+        slopes = slopes - np.eye(n)
+    left = verdict.evaluate_true(x[None], u[None], scale[None])
+    error = np.zeros(n)
+    for slope in slopes:
+        inverted = inverse(slope)
+        if inverted is None or np.max(np.abs(inverted)) > 1e12 / max(np.max(np.abs(slope)), 1e-300):
+            return np.full(n, np.inf)
+        error = np.maximum(error, np.abs(inverted) @ left[0])
+    return error
+
+
+def margins(
+    field: VectorField,
+    x: np.ndarray,
+    u: np.ndarray,
+    scale: np.ndarray,
+    error: np.ndarray,
+    is_certain: np.ndarray,
+) -> np.ndarray:
+    """Return how near the boundary of stability a mode must count as neutral, because of the point's error.
+
+    The eigenvalues are compared with those at states within the error.
+
+    Args:
+        field: the vector field.
+        x: points, `(n, state)`.
+        u: their inputs, `(n, input)`.
+        scale: the unit of every entry, `(n, state)`.
+        error: their errors in that unit, `(n, state)`; infinite on a continuum.
+        is_certain: which points are isolated and smooth, `(n,)`.
+
+    Returns:
+        Margins `(n,)`, in the unit of eigenvalues; NaN where the usual margin does.
+    """
+    out = np.full(len(x), np.nan)
+    doubtful = ~is_certain | (np.max(np.where(np.isfinite(error), error, 0.0), axis=1, initial=0.0) > CERTAIN)
+    rng = np.random.default_rng(0)
+    for k in np.flatnonzero(doubtful):
+        reach = np.where(np.isfinite(error[k]), error[k], CERTAIN)
+        signs = rng.choice([-1.0, 1.0], (N_SAMPLES, x.shape[1]))
+        around = np.concatenate([x[k : k + 1], x[k] + np.concatenate([signs, -signs]) * reach * scale[k]])
+        slopes = jacobians(field, around, np.broadcast_to(u[k], (len(around), u.shape[1]))).state
+        # Balanced by the scale: eigenvalues are the same, and rounded less.
+        here, *others = np.linalg.eigvals(slopes * (scale[k] / scale[k][:, None]))
+        out[k] = 2.0 * max(_moved(here, other, field.time_domain) for other in others)
+    return out
+
+
+def _moved(one: np.ndarray, other: np.ndarray, time_domain: str) -> float:
+    """Return how far eigenvalues near the boundary of stability have moved."""
+    from scipy.optimize import linear_sum_assignment  # a sixth of the package's import time
+
+    distance = np.abs(one[:, None] - other)
+    rows, columns = linear_sum_assignment(distance)
+    growth = np.abs(one) - 1.0 if time_domain == "discrete" else one.real
+    near = np.abs(growth[rows]) <= 0.1 * max(np.max(np.abs(one)), 0.0) if len(one) else []
+    return float(np.max(distance[rows, columns][near], initial=0.0))
