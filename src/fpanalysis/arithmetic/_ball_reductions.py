@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from flint import arb
 
-from fpanalysis.arithmetic._ball_rules import RULES, Ball, Uncertain, _compared
+from fpanalysis.arithmetic._ball_rules import RULES, Ball, Uncertain, compared, elementwise
 from fpanalysis.arithmetic._program import Step
 
 
@@ -36,12 +36,10 @@ def _folded(name: str) -> Callable:
 
 def _order(step: Step, value: np.ndarray) -> np.ndarray:
     """Return the positions along the last axis in growing order."""
-    order = np.argsort(
-        np.frompyfunc(lambda ball: float(ball.mid()), 1, 1)(value).astype(float), kind="stable"
-    )
+    order = np.argsort(elementwise(lambda ball: float(ball.mid()))(value).astype(float), kind="stable")
     ordered = np.take_along_axis(value, order, -1)
     for row in ordered.reshape(-1, ordered.shape[-1]):
-        if any(_compared(a, b) not in (-1, 0) for a, b in zip(row, row[1:], strict=False)):
+        if any(compared(a, b) not in (-1, 0) for a, b in zip(row, row[1:], strict=False)):
             raise Uncertain
     return order
 
@@ -66,7 +64,7 @@ def _arg_extreme(sign: int) -> Callable:
             best = 0
             for at in range(1, len(row)):
                 order = (
-                    _compared(row[at], row[best])
+                    compared(row[at], row[best])
                     if isinstance(row[at], arb)
                     else int(np.sign(int(row[at]) - int(row[best])))
                 )

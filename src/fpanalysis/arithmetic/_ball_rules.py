@@ -9,8 +9,8 @@ from flint import arb, arb_mat
 from fpanalysis.arithmetic._ball_functions import ANALYTIC, Analytic
 from fpanalysis.arithmetic._program import Step
 
-NAN = arb.nan()
-ZERO = arb(0)
+NAN: Any = arb.nan()
+ZERO: Any = arb(0)
 
 
 class Uncertain(Exception):
@@ -21,7 +21,7 @@ class Ball(NamedTuple):
     """Numbers with their derivatives in the state.
 
     Args:
-        value: `(size,)`, balls (`arb`) of floating-point numbers; integers and truth values are what they are.
+        value: `(size,)`, balls (`arb`) of floating-point numbers; integers and truth values as they are.
         tangent: `(size, state)`, balls; None where there is no derivative to speak of.
     """
 
@@ -29,8 +29,13 @@ class Ball(NamedTuple):
     tangent: np.ndarray | None = None
 
 
-balls = np.frompyfunc(lambda value: arb(float(value)), 1, 1)
-_is_zero = np.frompyfunc(lambda ball: ball.is_zero(), 1, 1)
+def elementwise(function: Callable, n_operands: int = 1) -> Any:
+    """Make a function of balls one of arrays of balls."""
+    return np.frompyfunc(function, n_operands, 1)
+
+
+balls = elementwise(lambda value: arb(float(value)))
+_is_zero = elementwise(lambda ball: ball.is_zero())
 
 
 def _scaled(factor: np.ndarray, tangent: np.ndarray | None) -> np.ndarray | None:
@@ -57,8 +62,8 @@ def _array(items: list) -> np.ndarray:
 
 
 def _analytic(function: Analytic) -> Callable:
-    value_of = np.frompyfunc(function.value, 1, 1)
-    slope_of = np.frompyfunc(function.slope, 2, 1)
+    value_of = elementwise(function.value)
+    slope_of = elementwise(function.slope, 2)
 
     def rule(step: Step, a: Ball) -> Ball:
         value = value_of(a.value)
@@ -101,17 +106,17 @@ def _power_slope(a: arb, b: arb) -> arb:
 
 def _pow(step: Step, a: Ball, b: Ball) -> Ball:
     exponent = b.value if step.operands[1].is_float else balls(b.value)
-    power, slope = np.frompyfunc(_power, 2, 1), np.frompyfunc(_power_slope, 2, 1)
+    power, slope = elementwise(_power, 2), elementwise(_power_slope, 2)
     value = power(a.value, exponent)
     of_b = None
     if b.tangent is not None:
-        of_b = _scaled(np.frompyfunc(lambda y, x: y * x.log(), 2, 1)(value, a.value), b.tangent)
+        of_b = _scaled(elementwise(lambda y, x: y * x.log(), 2)(value, a.value), b.tangent)
     of_a = None if a.tangent is None else _scaled(slope(a.value, exponent), a.tangent)
     return Ball(value, _added(of_a, of_b))
 
 
 def _atan2(step: Step, a: Ball, b: Ball) -> Ball:
-    value = np.frompyfunc(lambda y, x: arb.atan2(y, x), 2, 1)(a.value, b.value)
+    value = elementwise(lambda y, x: arb.atan2(y, x), 2)(a.value, b.value)
     square = a.value * a.value + b.value * b.value
     return Ball(value, _added(_scaled(b.value / square, a.tangent), _scaled(-a.value / square, b.tangent)))
 
@@ -122,8 +127,8 @@ def _log_sum(a: arb, b: arb) -> arb:
 
 
 def _logaddexp(step: Step, a: Ball, b: Ball) -> Ball:
-    value = np.frompyfunc(_log_sum, 2, 1)(a.value, b.value)
-    weight = np.frompyfunc(lambda a, b: 1 / (1 + (b - a).exp()), 2, 1)
+    value = elementwise(_log_sum, 2)(a.value, b.value)
+    weight = elementwise(lambda a, b: 1 / (1 + (b - a).exp()), 2)
     of_a = None if a.tangent is None else _scaled(weight(a.value, b.value), a.tangent)
     of_b = None if b.tangent is None else _scaled(weight(b.value, a.value), b.tangent)
     return Ball(value, _added(of_a, of_b))
@@ -132,7 +137,7 @@ def _logaddexp(step: Step, a: Ball, b: Ball) -> Ball:
 # Choices
 
 
-def _compared(a: arb, b: arb) -> int | None:
+def compared(a: arb, b: arb) -> int | None:
     """Return the sign of `a − b`, or None where it is uncertain."""
     if a > b:
         return 1
@@ -142,7 +147,7 @@ def _compared(a: arb, b: arb) -> int | None:
 
 
 def _extreme(sign: int) -> Callable:
-    choose = np.frompyfunc(arb.max if sign > 0 else arb.min, 2, 1)
+    choose = elementwise(arb.max if sign > 0 else arb.min, 2)
 
     def rule(step: Step, a: Ball, b: Ball) -> Ball:
         value = choose(a.value, b.value)
@@ -150,10 +155,10 @@ def _extreme(sign: int) -> Callable:
 
         def weight(a: arb, b: arb) -> arb:
             # At a tie JAX gives each a half; where it is uncertain there is no derivative.
-            order = _compared(a, b)
+            order = compared(a, b)
             return NAN if order is None else arb((at_tie, 1, 0)[sign * order])
 
-        weights = np.frompyfunc(weight, 2, 1)
+        weights = elementwise(weight, 2)
         of_a = None if a.tangent is None else _blended(weights(a.value, b.value), a.tangent)
         of_b = None if b.tangent is None else _blended(weights(b.value, a.value), b.tangent)
         return Ball(value, _added(of_a, of_b))
@@ -172,19 +177,17 @@ def _clamp(step: Step, low: Ball, a: Ball, high: Ball) -> Ball:
 
 
 def _sign_of(a: arb) -> arb:
-    order = _compared(a, ZERO)
+    order = compared(a, ZERO)
     return NAN if order is None else arb(order)
 
 
 def _abs(step: Step, a: Ball) -> Ball:
-    value = np.frompyfunc(abs, 1, 1)(a.value)
-    return Ball(
-        value, None if a.tangent is None else _scaled(np.frompyfunc(_sign_of, 1, 1)(a.value), a.tangent)
-    )
+    value = elementwise(abs)(a.value)
+    return Ball(value, None if a.tangent is None else _scaled(elementwise(_sign_of)(a.value), a.tangent))
 
 
 def _sign(step: Step, a: Ball) -> Ball:
-    return Ball(np.frompyfunc(_sign_of, 1, 1)(a.value))
+    return Ball(elementwise(_sign_of)(a.value))
 
 
 def _whole(ball: arb, function: Callable) -> arb:
@@ -199,12 +202,12 @@ def _truncated(ball: arb) -> arb:
 
 
 def _stairs(function: Callable) -> Callable:
-    of = np.frompyfunc(lambda ball: _whole(ball, function), 1, 1)
+    of = elementwise(lambda ball: _whole(ball, function))
     return lambda step, a: Ball(of(a.value))
 
 
 def _rem(step: Step, a: Ball, b: Ball) -> Ball:
-    quotient = np.frompyfunc(_truncated, 1, 1)(a.value / b.value)
+    quotient = elementwise(_truncated)(a.value / b.value)
     return Ball(a.value - quotient * b.value, _added(a.tangent, _scaled(-quotient, b.tangent)))
 
 
@@ -223,12 +226,12 @@ def _select(step: Step, predicate: Ball, *cases: Ball) -> Ball:
 
 def _compare(orders: tuple[int, ...]) -> Callable:
     def certain(a: Any, b: Any) -> bool:
-        order = _compared(a, b)
+        order = compared(a, b)
         if order is None:
             raise Uncertain
         return order in orders
 
-    compare = np.frompyfunc(certain, 2, 1)
+    compare = elementwise(certain, 2)
 
     def rule(step: Step, a: Ball, b: Ball) -> Ball:
         if step.inputs[0] == step.inputs[1] and step.operands[0].is_float:  # the test for NaN
@@ -239,7 +242,7 @@ def _compare(orders: tuple[int, ...]) -> Callable:
 
 
 def _is_finite(step: Step, a: Ball) -> Ball:
-    return Ball(np.frompyfunc(lambda ball: ball.is_finite(), 1, 1)(a.value).astype(bool))
+    return Ball(elementwise(lambda ball: ball.is_finite())(a.value).astype(bool))
 
 
 def _convert(step: Step, a: Ball) -> Ball:
@@ -250,7 +253,7 @@ def _convert(step: Step, a: Ball) -> Ball:
         return Ball(a.value.astype(target.dtype))
     if np.dtype(target.dtype) == np.dtype(bool):
         return _compare((-1, 1))(step, a, Ball(_zeros(len(a.value))))
-    whole = [int(_truncated(ball).unique_fmpz()) for ball in a.value]
+    whole = [int(float(_truncated(ball))) for ball in a.value]
     return Ball(np.array(whole, dtype=target.dtype))
 
 
@@ -267,7 +270,8 @@ def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         if len(columns):
             result[:, columns] = a[:, inner] * b[inner, columns]
         return result
-    entries = arb_mat(*a.shape, list(a.ravel())) * arb_mat(*b.shape, list(b.ravel()))
+    (rows, inner), columns = a.shape, b.shape[1]
+    entries = arb_mat(rows, inner, list(a.ravel())) * arb_mat(inner, columns, list(b.ravel()))
     return _array(entries.entries()).reshape(len(a), b.shape[1])
 
 

@@ -1,7 +1,7 @@
 """A program carried out on balls of arbitrary precision, with the derivatives in the state.
 
-Source of the method: Johansson, *Arb: efficient arbitrary-precision midpoint-radius interval arithmetic*, IEEE
-Transactions on Computers 66 (2017); derivatives by dual numbers.
+Source of the method: Johansson, *Arb: efficient arbitrary-precision midpoint-radius interval arithmetic*,
+IEEE Transactions on Computers 66 (2017); derivatives by dual numbers.
 """
 
 from collections.abc import Sequence

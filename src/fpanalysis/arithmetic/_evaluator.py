@@ -39,8 +39,8 @@ class Evaluator:
     """A JAX function `fn(x, u)` of one state and one input, read for other arithmetics than float64.
 
     Args:
-        fn: a function of a float64 state `(n_state,)` and input `(n_input,)` that returns a vector; arrays that
-            it holds count as data. It is traced once.
+        fn: a function of a float64 state `(n_state,)` and input `(n_input,)` that returns a vector;
+            arrays that it holds count as data. It is traced once.
         n_state: length of the state.
         n_input: length of the input.
 
@@ -120,9 +120,9 @@ class Evaluator:
             scale: units of the state's entries, `(state,)`: they multiply the Jacobian's columns.
 
         Returns:
-            Value and Jacobian, every number right to 12 digits (those below 2⁻¹⁰⁰⁰ of the largest of their row
-            may be 0). None where an operation has no rule, where the state goes through a narrower dtype than
-            float64, and where the precision did not suffice.
+            Value and Jacobian, every number right to 12 digits (those below 2⁻¹⁰⁰⁰ of the largest of their
+            row may be 0). None where an operation has no rule, where the state goes through a narrower
+            dtype than float64, and where the precision did not suffice.
         """
         x, u = np.asarray(x, float), np.asarray(u, float)
         scale = np.ones(self.n_state) if scale is None else np.asarray(scale, float)

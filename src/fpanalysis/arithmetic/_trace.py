@@ -1,5 +1,6 @@
 """A JAX function traced into a program: calls opened, loops unrolled, constant parts evaluated."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -31,9 +32,7 @@ STEP_LIMIT = 50_000
 
 CALLS = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 SAME = ("copy", "copy_p", "optimization_barrier", "sharding_constraint", "pvary", "reduce_precision_none")
-# Functions with a derivative of their own that arithmetic would not give: steps of their own.
-WHOLE = {"logaddexp": "logaddexp"}
-# Functions whose own derivative is 0 on the kink, where that of a maximum is a half.
+# Functions of JAX's whose own derivative is 0 on the kink, where that of a maximum is a half.
 FLAT_AT_TIES = ("relu", "relu6")
 
 
@@ -97,7 +96,7 @@ class _Builder:
 
     def constant(self, value: Any) -> int:
         dtype = getattr(value, "dtype", None)
-        if dtype is None or not jax.dtypes.issubdtype(dtype, jax.dtypes.extended):
+        if dtype is None or not jnp.issubdtype(dtype, jax.dtypes.extended):
             value = np.asarray(value)
         slot = self.slot(value, CONSTANT)
         self.constants[slot] = value
@@ -167,9 +166,9 @@ class _Builder:
             return self.linear(name, params, equation, inputs)
         if name == "dot_general":
             return self.matmul(params, equation, inputs)
-        if name == "custom_jvp_call" and params.get("name") in WHOLE:
+        if name == "custom_jvp_call" and _jax_function(params) == "logaddexp":
             output = self.slot(equation.outvars[0].aval, self.level(inputs))
-            self.step(WHOLE[params["name"]], {}, inputs, [output])
+            self.step("logaddexp", {}, inputs, [output])
             return [output]
         if name == "cond":
             return self.cond(params, equation, inputs)
@@ -180,7 +179,7 @@ class _Builder:
         inner = inner_jaxpr(params)
         if inner is None or len(inner[0].invars) != len(inputs):
             return None
-        was_flat, self.is_flat = self.is_flat, self.is_flat or params.get("name") in FLAT_AT_TIES
+        was_flat, self.is_flat = self.is_flat, self.is_flat or _jax_function(params) in FLAT_AT_TIES
         outputs = self.inline(inner[0], [self.constant(value) for value in inner[1]], inputs)
         self.is_flat = was_flat
         return outputs
@@ -341,6 +340,13 @@ class _Builder:
             outputs,
         )
         return outputs
+
+
+def _jax_function(params: dict) -> str | None:
+    """Return the name of the function of JAX's own whose derivative has a rule of its own, if it is one."""
+    jaxpr = getattr(params.get("call_jaxpr"), "jaxpr", None)
+    where = str(getattr(getattr(jaxpr, "debug_info", None), "func_src_info", ""))
+    return where.split()[0] if re.search(r"[\\/]jax[\\/]", where) else None
 
 
 def _as_jax(value: Any) -> Any:
