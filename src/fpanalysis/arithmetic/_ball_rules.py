@@ -1,12 +1,14 @@
 """How balls and their derivatives pass through each operation, at one state."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from flint import arb, arb_mat
 
 from fpanalysis.arithmetic._ball_functions import ANALYTIC, Analytic
+from fpanalysis.arithmetic._data import element_sources, split_operands
+from fpanalysis.arithmetic._moves import DATA_OPERANDS
 from fpanalysis.arithmetic._program import Step
 
 NAN: Any = arb.nan()
@@ -276,7 +278,16 @@ def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _move(step: Step, *data: Ball) -> Ball:
-    index = step.params["index"]
+    return _taken(data, step.params["index"])
+
+
+def _dynamic_move(step: Step, *operands: Ball) -> list[Ball]:
+    data, others = split_operands(step, operands)
+    indices = element_sources(step, {at: ball.value[None] for at, ball in others.items()})
+    return [_taken(data, index[0]) for index in indices]
+
+
+def _taken(data: Sequence[Ball], index: np.ndarray) -> Ball:
     value = np.concatenate([ball.value for ball in data])[index]
     if np.any(index < 0):
         value = np.where(index < 0, NAN, value)
@@ -325,8 +336,10 @@ RULES: dict[str, Callable] = {
     "ceil": _stairs(arb.ceil),
     "clamp": _clamp,
     "convert_element_type": _convert,
+    **dict.fromkeys(DATA_OPERANDS, _dynamic_move),
     "div": _div,
     "eq": _compare((0,)),
+    "eq_to": _compare((0,)),
     "floor": _stairs(arb.floor),
     "ge": _compare((0, 1)),
     "gt": _compare((1,)),
@@ -335,7 +348,9 @@ RULES: dict[str, Callable] = {
     "le": _compare((-1, 0)),
     "linear": _linear,
     "logaddexp": _logaddexp,
+    "le_to": _compare((-1, 0)),
     "lt": _compare((-1,)),
+    "lt_to": _compare((-1,)),
     "matmul": _matmul,
     "max": _extreme(1),
     "min": _extreme(-1),

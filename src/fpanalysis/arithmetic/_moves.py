@@ -52,6 +52,15 @@ def move_indices(
         For each result an array of its shape: positions in the data operands, flattened and joined; −1 where
         an element comes from nowhere (a gather out of bounds).
     """
+    with jax.enable_x64(True), jax.debug_nans(False):
+        results = move_sources(name, primitive, params, shapes, others)
+    return [np.maximum(np.asarray(result), -1) for result in results]
+
+
+def move_sources(
+    name: str, primitive: Any, params: dict, shapes: Sequence[tuple[int, ...]], others: dict[int, Any]
+) -> list:
+    """Return `move_indices`, where nothing may be a number below −1; the others may be traced."""
     operands, start = [], 0
     for position, shape in enumerate(shapes):
         if position in others:
@@ -63,17 +72,8 @@ def move_indices(
     if simple is not None:
         results = simple(params, *operands)
     else:
-        with jax.enable_x64(True), jax.debug_nans(False):
-            results = _bound(name, primitive, params, operands)
-    results = results if isinstance(results, list | tuple) else [results]
-    return [np.maximum(np.asarray(result), -1) for result in results]
-
-
-def _bound(name: str, primitive: Any, params: dict, operands: list) -> Any:
-    if name == "gather":
-        # What is out of bounds comes back as the smallest integer.
-        params = params | {"fill_value": None}
-    return primitive.bind(*[jnp.asarray(operand) for operand in operands], **params)
+        results = primitive.bind(*[jnp.asarray(operand) for operand in operands], **params)
+    return list(results) if isinstance(results, list | tuple) else [results]
 
 
 def _broadcast(params: dict, a: np.ndarray) -> np.ndarray:

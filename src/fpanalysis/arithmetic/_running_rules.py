@@ -6,7 +6,9 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from fpanalysis.arithmetic._data import element_sources, split_operands
 from fpanalysis.arithmetic._elementary import ELEMENTARY, Elementary
+from fpanalysis.arithmetic._moves import DATA_OPERANDS
 from fpanalysis.arithmetic._pairs import Pair, exactly, rounded
 from fpanalysis.arithmetic._program import Step, is_narrow
 
@@ -62,10 +64,8 @@ def _sum(sign: float) -> Callable:
         pair = rounded(_dtype(step), value, a.bound + b.bound)
         over = np.isinf(value) & np.isfinite(a.bound) & np.isfinite(b.bound)
         bound = np.where(over, 0.0, pair.bound)
-        constants = step.params.get("literals")
-        if constants:
-            # (a + c) + d becomes a + (c + d), and c + d rounds.
-            bound = bound + float(jnp.finfo(_dtype(step)).eps) * constants
+        if "literals" in step.params:  # (a + c) + d becomes a + (c + d), and c + d rounds
+            bound = bound + float(jnp.finfo(_dtype(step)).eps) * step.params["literals"]
         return Pair(pair.value, bound)
 
     return rule
@@ -359,6 +359,29 @@ def _move(step: Step, *data: Pair) -> Pair:
     return Pair(value, bound)
 
 
+def _dynamic_move(step: Step, *operands: Pair) -> list[Pair]:
+    """Elements whose place depends on the state; where that is uncertain, any of them."""
+    data, others = split_operands(step, operands)
+    rows = max(len(pair.value) for pair in operands)
+    certain = np.ones((rows, 1), bool)
+    for pair in others.values():
+        certain = certain & np.all(pair.bound == 0, axis=1, keepdims=True)
+    value, bound = (
+        np.concatenate([np.broadcast_to(pair[part], (rows, pair[part].shape[1])) for pair in data], axis=1)
+        for part in (0, 1)
+    )
+    spread = np.max(value, axis=1, keepdims=True) - np.min(value, axis=1, keepdims=True)
+    reach = spread + 3 * np.max(bound, axis=1, keepdims=True)
+    results = []
+    for index in element_sources(step, {at: pair.value for at, pair in others.items()}):
+        index = np.broadcast_to(index, (rows, index.shape[1]))
+        missing = index < 0
+        index = np.maximum(index, 0)
+        lost = np.where(certain, np.take_along_axis(bound, index, axis=1), reach)
+        results.append(Pair(np.take_along_axis(value, index, axis=1), np.where(missing, np.inf, lost)))
+    return results
+
+
 def _gamma(step: Step, count: int) -> float:
     return (count + 1) * HALF_EPS * float(jnp.finfo(_dtype(step)).eps)
 
@@ -399,8 +422,10 @@ RULES: dict[str, Callable] = {
     "ceil": _stairs(np.ceil),
     "clamp": _clamp,
     "convert_element_type": _convert,
+    **dict.fromkeys(DATA_OPERANDS, _dynamic_move),
     "div": _div,
     "eq": _compare(np.equal),
+    "eq_to": _compare(np.equal),
     "floor": _stairs(np.floor),
     "ge": _compare(np.greater_equal),
     "gt": _compare(np.greater),
@@ -409,7 +434,9 @@ RULES: dict[str, Callable] = {
     "le": _compare(np.less_equal),
     "linear": _linear,
     "logaddexp": _logaddexp,
+    "le_to": _compare(np.less_equal),
     "lt": _compare(np.less),
+    "lt_to": _compare(np.less),
     "matmul": _matmul,
     "max": _max,
     "min": _min,

@@ -89,6 +89,7 @@ class _Builder:
         self.constants: dict[int, Any] = {}
         self.steps: list[Step] = []
         self.is_flat = False
+        self.added: dict[int, np.ndarray] = {}
 
     def slot(self, aval: Any, level: int) -> int:
         self.slots.append(Slot(tuple(aval.shape), aval.dtype, level))
@@ -144,9 +145,22 @@ class _Builder:
         if special is not None:
             return special
         outputs = [self.slot(variable.aval, self.level(inputs)) for variable in equation.outvars]
-        params = params | {"flat": True} if self.is_flat and name in ("max", "min") else params
+        if name in ("max", "min") and self.is_flat:
+            params = params | {"flat": True}
+        if name in ("add", "sub"):
+            params = params | self.chained(inputs, outputs[0])
         self.step(name, params, inputs, outputs, equation.primitive)
         return outputs
+
+    def chained(self, inputs: list[int], output: int) -> dict[str, np.ndarray]:
+        """Return the moduli of two constants that are added one after the other: XLA adds them first."""
+        own = [slot for slot in inputs if self.is_constant(slot)]
+        if len(own) != 1:
+            return {}
+        (other,) = [slot for slot in inputs if slot not in own]
+        constant = np.abs(np.asarray(self.constants[own[0]], float).ravel())
+        self.added[output] = constant
+        return {"literals": constant + self.added[other]} if other in self.added else {}
 
     def fold(self, equation: Any, inputs: list[int]) -> list[int]:
         values = [self.constants[slot] for slot in inputs]
