@@ -153,7 +153,7 @@ def _extreme(sign: int) -> Callable:
 
     def rule(step: Step, a: Ball, b: Ball) -> Ball:
         value = choose(a.value, b.value)
-        at_tie = 0.0 if step.params.get("flat") else 0.5
+        at_tie = 0.0 if step.hints.get("flat") else 0.5
 
         def weight(a: arb, b: arb) -> arb:
             # At a tie JAX gives each a half; where it is uncertain there is no derivative.

@@ -43,6 +43,8 @@ class Step(NamedTuple):
         primitive: JAX's primitive, where the step is one.
         operands: what the inputs are.
         results: what the outputs are.
+        hints: what we know beyond the primitive's own parameters: `flat` (a maximum whose derivative is 0 at
+            ties), `literals` (moduli of two constants added one after the other).
     """
 
     name: str
@@ -52,6 +54,7 @@ class Step(NamedTuple):
     primitive: Any
     operands: tuple[Slot, ...]
     results: tuple[Slot, ...]
+    hints: dict[str, Any] = {}
 
     @property
     def level(self) -> int:

@@ -12,12 +12,13 @@ from fpanalysis.arithmetic._program import Step
 
 def _shaped(step: Step, a: Pair, at: int = 0) -> Pair:
     shape = step.operands[at].shape
-    return Pair(a.value.reshape(-1, *shape), a.bound.reshape(-1, *shape))
+    return Pair(a.value.reshape(len(a.value), *shape), a.bound.reshape(len(a.bound), *shape))
 
 
 def _flat(pair: Pair) -> Pair:
     rows = len(pair.value)
-    return Pair(pair.value.reshape(rows, -1), pair.bound.reshape(rows, -1))
+    size = int(np.prod(pair.value.shape[1:], dtype=int))
+    return Pair(pair.value.reshape(rows, size), pair.bound.reshape(rows, size))
 
 
 def _axes(step: Step) -> tuple[int, ...]:

@@ -64,8 +64,8 @@ def _sum(sign: float) -> Callable:
         pair = rounded(_dtype(step), value, a.bound + b.bound)
         over = np.isinf(value) & np.isfinite(a.bound) & np.isfinite(b.bound)
         bound = np.where(over, 0.0, pair.bound)
-        if "literals" in step.params:  # (a + c) + d becomes a + (c + d), and c + d rounds
-            bound = bound + float(jnp.finfo(_dtype(step)).eps) * step.params["literals"]
+        # (a + c) + d becomes a + (c + d), and c + d rounds
+        bound = bound + float(jnp.finfo(_dtype(step)).eps) * step.hints.get("literals", 0.0)
         return Pair(pair.value, bound)
 
     return rule
@@ -398,16 +398,15 @@ def _linear(step: Step, *operands: Pair) -> Pair:
 
 def _matmul(step: Step, a: Pair, b: Pair) -> Pair:
     batch, rows, contracted, columns = step.params["sizes"]
-    shapes = (-1, batch, rows, contracted), (-1, batch, contracted, columns)
-    value_a, bound_a = (part.reshape(shapes[0]) for part in a)
-    value_b, bound_b = (part.reshape(shapes[1]) for part in b)
+    value_a, bound_a = (part.reshape(len(part), batch, rows, contracted) for part in a)
+    value_b, bound_b = (part.reshape(len(part), batch, contracted, columns) for part in b)
     value = value_a @ value_b
     size_a, size_b = np.abs(value_a), np.abs(value_b)
     gamma = _gamma(step, contracted)
     bound = (size_a + bound_a) @ (bound_b + gamma * (size_b + bound_b))
     if np.any(bound_a):
         bound = bound + bound_a @ (size_b + bound_b)
-    value, bound = (part.reshape(-1, batch * rows * columns) for part in (value, bound))
+    value, bound = (part.reshape(len(part), batch * rows * columns) for part in (value, bound))
     tiny = contracted * float(jnp.finfo(_dtype(step)).tiny)
     return rounded(_dtype(step), value, bound + np.where((value == 0) & (bound == 0), 0.0, tiny), 0.0)
 

@@ -145,22 +145,25 @@ class _Builder:
         if special is not None:
             return special
         outputs = [self.slot(variable.aval, self.level(inputs)) for variable in equation.outvars]
-        if name in ("max", "min") and self.is_flat:
-            params = params | {"flat": True}
-        if name in ("add", "sub"):
-            params = params | self.chained(inputs, outputs[0])
         self.step(name, params, inputs, outputs, equation.primitive)
+        if name in ("max", "min"):
+            self.hint(flat=self.is_flat)
+        if name in ("add", "sub") and self.slots[outputs[0]].is_float:
+            self.hint(literals=self.chained(inputs, outputs[0]))
         return outputs
 
-    def chained(self, inputs: list[int], output: int) -> dict[str, np.ndarray]:
+    def hint(self, **hints: Any) -> None:
+        self.steps[-1] = self.steps[-1]._replace(hints=hints)
+
+    def chained(self, inputs: list[int], output: int) -> np.ndarray | float:
         """Return the moduli of two constants that are added one after the other: XLA adds them first."""
         own = [slot for slot in inputs if self.is_constant(slot)]
         if len(own) != 1:
-            return {}
+            return 0.0
         (other,) = [slot for slot in inputs if slot not in own]
         constant = np.abs(np.asarray(self.constants[own[0]], float).ravel())
         self.added[output] = constant
-        return {"literals": constant + self.added[other]} if other in self.added else {}
+        return constant + self.added[other] if other in self.added else 0.0
 
     def fold(self, equation: Any, inputs: list[int]) -> list[int]:
         values = [self.constants[slot] for slot in inputs]
