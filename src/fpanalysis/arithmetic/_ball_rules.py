@@ -98,6 +98,8 @@ def _integer_pow(step: Step, a: Ball) -> Ball:
 
 
 def _power(a: arb, b: Any) -> arb:
+    if a.is_zero() and b > 0:
+        return ZERO
     whole = b.unique_fmpz() if isinstance(b, arb) and b.is_exact() and b.is_integer() else None
     return a ** (b if whole is None else whole)
 
@@ -206,6 +208,11 @@ def _truncated(ball: arb) -> arb:
 def _stairs(function: Callable) -> Callable:
     of = elementwise(lambda ball: _whole(ball, function))
     return lambda step, a: Ball(of(a.value))
+
+
+def _nearest(ball: arb) -> arb:
+    shifted = ball + 0.5
+    return NAN if shifted.is_exact() and shifted.is_integer() else shifted.floor()  # a tie
 
 
 def _rem(step: Step, a: Ball, b: Ball) -> Ball:
@@ -359,6 +366,7 @@ RULES: dict[str, Callable] = {
     "ne": _compare((-1, 1)),
     "pow": _pow,
     "rem": _rem,
+    "round": _stairs(_nearest),
     "select_n": _select,
     "sign": _sign,
     "stop_gradient": lambda step, a: Ball(a.value),

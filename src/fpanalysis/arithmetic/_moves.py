@@ -23,9 +23,14 @@ DATA_OPERANDS = {
     "slice": 1,
     "split": 1,
     "squeeze": 1,
+    "stack": None,
+    "tile": 1,
     "transpose": 1,
+    "unstack": 1,
 }
-LINEAR = {"scatter-add": (0, 2), "scatter_add": (0, 2), "cumsum": (0,), "conv_general_dilated": (0, 1)}
+# In which operands each is linear: in all of these at once, or in one of them where the other is held.
+SUMS = {"cumsum": (0,), "reduce_window_sum": (0,), "scatter-add": (0, 2), "scatter-sub": (0, 2)}
+PRODUCTS = {"conv_general_dilated": (0, 1)}
 
 
 def data_positions(name: str, n_operands: int) -> tuple[int, ...]:
@@ -104,7 +109,10 @@ _SIMPLE = {
     "slice": _slice,
     "split": lambda params, a: np.split(a, np.cumsum(params["sizes"])[:-1].astype(int), params["axis"]),
     "squeeze": lambda params, a: np.squeeze(a, tuple(params["dimensions"])),
+    "stack": lambda params, *parts: np.stack(parts, params["axis"]),
+    "tile": lambda params, a: np.tile(a, params["reps"]),
     "transpose": lambda params, a: np.transpose(a, params["permutation"]),
+    "unstack": lambda params, a: list(np.moveaxis(a, params["axis"], 0)),
 }
 
 

@@ -11,7 +11,8 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from fpanalysis.arithmetic._moves import (
     DATA_OPERANDS,
-    LINEAR,
+    PRODUCTS,
+    SUMS,
     data_positions,
     linear_matrix,
     matmul_axes,
@@ -31,7 +32,10 @@ from fpanalysis.arithmetic._program import (
 STEP_LIMIT = 50_000
 
 CALLS = ("jaxpr", "call_jaxpr", "fun_jaxpr")
-SAME = ("copy", "copy_p", "optimization_barrier", "sharding_constraint", "pvary", "reduce_precision_none")
+SAME = {
+    *("copy", "copy_p", "layout_constraint", "name", "optimization_barrier", "pvary", "reshard"),
+    *("device_put", "sharding_constraint"),
+}
 # Functions of JAX's whose own derivative is 0 on the kink, where that of a maximum is a half.
 FLAT_AT_TIES = ("relu", "relu6")
 
@@ -179,7 +183,7 @@ class _Builder:
             return inputs
         if name in DATA_OPERANDS:
             return self.move(name, params, equation, inputs)
-        if name in LINEAR:
+        if name in SUMS or name in PRODUCTS:
             return self.linear(name, params, equation, inputs)
         if name == "dot_general":
             return self.matmul(params, equation, inputs)
@@ -227,17 +231,10 @@ class _Builder:
         if not is_inexact(equation.outvars[0].aval.dtype):
             return None
         shapes = [self.slots[slot].shape for slot in inputs]
-        linear_in = LINEAR[name]
-        held = {at: self.constants[s] for at, s in enumerate(inputs) if self.is_constant(s)}
-        if name.startswith("scatter"):
-            if 1 not in held:
-                return None
-            held = {1: held[1]}
-            positions = linear_in
-        else:
-            positions = tuple(at for at in range(len(inputs)) if at not in held)
-            if len(positions) != 1:
-                return None
+        positions = SUMS.get(name) or tuple(at for at in PRODUCTS[name] if not self.is_constant(inputs[at]))
+        held = {at: self.constants.get(slot) for at, slot in enumerate(inputs) if at not in positions}
+        if any(value is None for value in held.values()) or (name in PRODUCTS and len(positions) != 1):
+            return None
         matrices = [linear_matrix(equation.primitive, params, shapes, at, held) for at in positions]
         output = self.slot(equation.outvars[0].aval, self.level(inputs))
         self.step("linear", {"matrices": matrices}, [inputs[at] for at in positions], [output])
