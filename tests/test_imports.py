@@ -15,6 +15,7 @@ PACKAGE = "fpanalysis"
 # Modules that work on arrays only, as prefixes.
 ARRAYS = (
     "_cells",
+    "arithmetic",
     "candidates",
     "cell_weights",
     "control.controller",
