@@ -4,7 +4,15 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from fpanalysis.enclosure import CONTRACTION, RADIUS, Evaluates, Values, rounding_of
+from fpanalysis.enclosure import (
+    CONTRACTION,
+    RADIUS,
+    Evaluates,
+    Values,
+    around,
+    relative_change,
+    rounding_of,
+)
 from fpanalysis.play import AT_FLOOR, centred, neutral_directions, play_of
 from fpanalysis.unique import NewPoint
 
@@ -20,6 +28,7 @@ REACH = 2e-2
 SETTLED = 1e-13
 # A series of steps converges geometrically where each is this much shorter than the last.
 SHRINKING = 0.95
+LINEAR = 0.3
 
 
 class Place(Evaluates, Protocol):
@@ -58,7 +67,7 @@ def examine(place: Place, x: np.ndarray, slope: np.ndarray, distinct: float) -> 
         slope: what the rows of the Jacobian usually sum up to, `(state,)`.
         distinct: the largest error of an isolated point, in units of the scale.
     """
-    begin, last = x, np.inf
+    begin, last, ratio = x, np.inf, 0.0
     for _ in range(MOST_STEPS):
         rows = _rows(place, x)
         if rows is None:
@@ -76,7 +85,11 @@ def examine(place: Place, x: np.ndarray, slope: np.ndarray, distinct: float) -> 
             return _degenerate(place, x, slope, size)
         if np.max(np.abs(moved - begin) / place.scale) > REACH:
             return None
-        x, last = moved, size
+        before, ratio, last = ratio, size / last, size
+        if LINEAR < before < SHRINKING and abs(ratio - before) < 0.1 * before:
+            # The steps of a multiple zero are a geometric series: their sum leads to its end (Aitken 1926).
+            moved, last, ratio = x + step.move * place.scale / (1.0 - ratio), np.inf, 0.0
+        x = moved
     return None
 
 
@@ -106,22 +119,23 @@ def _rows(place: Place, x: np.ndarray) -> _Rows | None:
 def _error_bound(place: Place, rows: _Rows, x: np.ndarray, most: float) -> np.ndarray | None:
     """Return how far the true zero can be, `(state,)`, where that is within `most`; see `enclosure`."""
     try:
-        size = np.abs(np.linalg.inv(rows.jacobian))
+        inverted = np.linalg.inv(rows.jacobian)
     except np.linalg.LinAlgError:
         return None
+    size = np.abs(inverted)
     error = size @ (np.abs(rows.f) + rows.floor)
     shaken = size @ (rows.uncertain @ error)
     if not (np.all(error <= most) and np.all(shaken <= CONTRACTION * error)):
         return None
-    radius = np.maximum(error, RADIUS)
-    share = 0.0
-    for sign in (1.0, -1.0):
-        other = _rows(place, x + sign * radius * place.scale)
+    radius, changes = np.maximum(error, RADIUS), []
+    for state in around(x, rows.f, inverted, radius, place):
+        other = _rows(place, state)
         if other is None:
             return None
         with np.errstate(over="ignore"):
-            jacobian = other.jacobian * np.exp2(other.level - rows.level)[:, None]
-        share = max(share, float(np.max(size @ (np.abs(jacobian - rows.jacobian) @ radius) / radius)))
+            level = np.exp2(other.level - rows.level)[:, None]
+        changes.append(other.jacobian * level - rows.jacobian)
+    share = relative_change(changes, size, radius)
     return error / (1.0 - share) if share <= CONTRACTION else None
 
 
@@ -159,9 +173,11 @@ def _step(rows: _Rows, distinct: float) -> _Step | None:
 def _degenerate(place: Place, x: np.ndarray, slope: np.ndarray, size: float) -> NewPoint:
     """Return a degenerate point, or one of a continuum, with the play that rounding leaves it."""
     neutral = neutral_directions(place.at(x[None]).jacobian[0], slope)
-    if len(neutral.basis) == 1:
+    play = play_of(place, x, neutral)
+    if len(neutral.basis) == 1 and np.all(np.isfinite(play)):
         x = centred(place, x, neutral)
-    here = Values(*(part[0] for part in place.at(x[None])))
-    play = play_of(place, x, neutral) + 10.0 * size * np.max(np.abs(neutral.basis), axis=0)
-    regular = np.abs(neutral.solve) @ (np.abs(here.f) + here.floor)
-    return NewPoint(x, here.f, play + regular + np.finfo(float).tiny, False, None)
+        play = play_of(place, x, neutral)
+    f, floor = (part[0] for part in place.values(x[None]))
+    settled = 10.0 * size * np.max(np.abs(neutral.basis), axis=0)
+    regular = np.abs(neutral.solve) @ (np.abs(f) + floor)
+    return NewPoint(x, f, play + settled + regular + np.finfo(float).tiny, False, None)

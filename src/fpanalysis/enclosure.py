@@ -42,6 +42,10 @@ class Evaluates(Protocol):
         """Return values at states `(n, state)`."""
         ...
 
+    def values(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return what vanishes at states `(n, state)` and its rounding, without derivatives."""
+        ...
+
 
 def error_bound(
     here: Values, slope: np.ndarray, place: Evaluates, x: np.ndarray, most: float
@@ -75,7 +79,7 @@ def error_bound(
         return None
     if steep > STEEP or np.max(error) > CURVED:
         radius = np.maximum(error, RADIUS)
-        share = _change(here.jacobian, size, place, x, radius)
+        share = _change(here, inverted, place, x, radius)
         if not share <= CONTRACTION:
             return None
         error = error / (1.0 - share)
@@ -90,12 +94,32 @@ def rounding_of(jacobian: np.ndarray, place: Evaluates) -> np.ndarray:
     return JACOBIAN_ROUNDINGS * place.precision * terms
 
 
-def _change(
-    jacobian: np.ndarray, inverted: np.ndarray, place: Evaluates, x: np.ndarray, radius: np.ndarray
-) -> float:
-    """Return how much the Newton correction changes, relatively, with the Jacobian within a radius."""
-    signs = np.sign(np.random.default_rng(0).standard_normal((2, len(x))))
-    around = x + np.concatenate([signs, -signs]) * radius * place.scale
-    changes = np.abs(place.at(around).jacobian - jacobian)
-    moved = np.max(inverted @ (changes @ radius)[..., None], axis=0)[:, 0]
-    return float(np.max(moved / radius))
+def _change(here: Values, inverted: np.ndarray, place: Evaluates, x: np.ndarray, radius: np.ndarray) -> float:
+    """Return how much the Newton correction changes, relatively, with the Jacobian within a radius.
+
+    It is looked at where it is most likely to: along the correction and along the steepest direction of the
+    inverse, both ways, and in two random corners.
+    """
+    there = place.at(around(x, here.f, inverted, radius, place)).jacobian
+    return relative_change(list(there - here.jacobian), np.abs(inverted), radius)
+
+
+def around(
+    x: np.ndarray, f: np.ndarray, inverted: np.ndarray, radius: np.ndarray, place: Evaluates
+) -> np.ndarray:
+    """Return states within a radius at which the Jacobian may differ most, `(n, state)`."""
+    steepest = inverted[:, np.argmax(np.abs(inverted / radius[:, None]).max(axis=0))]
+    signs = np.sign(np.random.default_rng(0).standard_normal((2, len(x)))) * radius
+    directions = np.concatenate([signs, [_filling(inverted @ f, radius), _filling(steepest, radius)]])
+    return x + np.concatenate([directions, -directions]) * place.scale
+
+
+def _filling(direction: np.ndarray, radius: np.ndarray) -> np.ndarray:
+    """Return a direction as long as fits into a radius."""
+    share = np.max(np.abs(direction) / radius)
+    return direction / share if share > 0 and np.isfinite(share) else np.zeros_like(direction)
+
+
+def relative_change(changes: list[np.ndarray], inverted: np.ndarray, radius: np.ndarray) -> float:
+    """Return by how much, at most, changes of a Jacobian change Newton corrections within a radius."""
+    return max(float(np.max(inverted @ (np.abs(change) @ radius) / radius)) for change in changes)

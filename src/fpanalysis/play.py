@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fpanalysis.enclosure import Evaluates, Values
+from fpanalysis.enclosure import Evaluates
 
 # Singular values so much smaller than the largest, rows as steep as usual, belong to neutral directions.
 NEUTRAL = 1e-6
@@ -56,9 +56,9 @@ def centred(place: Evaluates, x: np.ndarray, neutral: Neutral) -> np.ndarray:
     trials = TRIALS[TRIALS <= NEARBY]
     along = np.concatenate([-trials[::-1], [0.0], trials])
     for _ in range(ZOOMS):
-        states, values = _followed(place, x, along[:, None] * neutral.basis[0], neutral.solve)
-        rest = values.f @ neutral.left[0]
-        at_floor = np.abs(rest) <= values.floor @ np.abs(neutral.left[0]) + np.finfo(float).tiny
+        states, f, floor = _followed(place, x, along[:, None] * neutral.basis[0], neutral.solve)
+        rest = f @ neutral.left[0]
+        at_floor = np.abs(rest) <= floor @ np.abs(neutral.left[0]) + np.finfo(float).tiny
         if at_floor[0] and at_floor[-1]:
             return x
         if at_floor.any():
@@ -87,27 +87,25 @@ def play_of(place: Evaluates, x: np.ndarray, neutral: Neutral) -> np.ndarray:
     if len(directions) > 1:
         mixed = np.random.default_rng(0).standard_normal((2 * len(directions), len(directions))) @ directions
         directions = np.concatenate([directions, mixed / np.linalg.norm(mixed, axis=1, keepdims=True)])
-    play = max(_play_along(place, x, sign * each, neutral.solve) for each in directions for sign in (1, -1))
+    both = np.concatenate([directions, -directions])
+    along = (TRIALS[None, :, None] * both[:, None]).reshape(-1, len(x))
+    _, f, floor = _followed(place, x, along, neutral.solve)
+    stays = np.all(np.abs(f) <= AT_FLOOR * floor + np.finfo(float).tiny, axis=1).reshape(len(both), -1)
+    play = np.max(np.where(stays.all(axis=1), np.inf, TRIALS[np.argmin(stays, axis=1)]))
     return play * np.max(np.abs(directions), axis=0) if play <= CONTINUUM else np.full(len(x), np.inf)
-
-
-def _play_along(place: Evaluates, x: np.ndarray, direction: np.ndarray, solve: np.ndarray) -> float:
-    _, values = _followed(place, x, TRIALS[:, None] * direction, solve)
-    stays = np.all(np.abs(values.f) <= AT_FLOOR * values.floor + np.finfo(float).tiny, axis=1)
-    return np.inf if stays.all() else float(TRIALS[np.argmin(stays)])
 
 
 def _followed(
     place: Evaluates, x: np.ndarray, along: np.ndarray, solve: np.ndarray
-) -> tuple[np.ndarray, Values]:
-    """Return states at distances `(n, state)` from a state, the other directions solved for, and the values.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return states at distances `(n, state)` from a state, what vanishes there, and its rounding.
 
-    So a curved continuum is followed.
+    The other directions are solved for, so that a curved continuum is followed.
     """
     aside, most = np.zeros_like(along), np.linalg.norm(along, axis=1, keepdims=True)
     for _ in range(CORRECTIONS):
-        values = place.at(x + (along + aside) * place.scale)
+        f, _ = place.values(x + (along + aside) * place.scale)
         with np.errstate(invalid="ignore", over="ignore"):
-            aside = np.clip(np.nan_to_num(aside - values.f @ solve.T), -most, most)
+            aside = np.clip(np.nan_to_num(aside - f @ solve.T), -most, most)
     states = x + (along + aside) * place.scale
-    return states, place.at(states)
+    return states, *place.values(states)

@@ -8,6 +8,8 @@ import numpy as np
 DISTINCT = 1e-6
 CONTRACTION = 0.1
 INVERSE_BYTES = 256 * 2**20
+# A state farther from a point that is not isolated, in units of the scale, may lead elsewhere.
+MOST_REACH = 1e-3
 # So many of the nearest by the expanded square are looked at again, since it loses half the digits.
 NEAREST = 4
 
@@ -59,6 +61,7 @@ class KnownPoints:
     condition: np.ndarray = field(init=False)
     residual: np.ndarray = field(init=False)
     is_isolated: np.ndarray = field(init=False)
+    reach: np.ndarray = field(init=False)
     inverse: dict[int, np.ndarray] = field(init=False, default_factory=dict)
     count: int = field(init=False, default=0)
 
@@ -66,7 +69,7 @@ class KnownPoints:
         n_state = self.scale.shape[1]
         self.x, self.error = np.empty((2, 16, n_state))
         self.condition, self.is_isolated = np.empty(16, int), np.empty(16, bool)
-        self.residual = np.empty(16)
+        self.residual, self.reach = np.empty(16), np.zeros(16)
         if self.periodic is not None and not np.any(self.periodic):
             self.periodic = None
 
@@ -81,7 +84,7 @@ class KnownPoints:
     def add(self, point: NewPoint, condition: int) -> int:
         """Keep a new point and return its index."""
         if self.count == len(self.x):
-            for name in ("x", "error", "condition", "residual", "is_isolated"):
+            for name in ("x", "error", "condition", "residual", "is_isolated", "reach"):
                 old = getattr(self, name)
                 setattr(self, name, np.concatenate([old, np.zeros_like(old)]))
         k, self.count = self.count, self.count + 1
@@ -162,6 +165,18 @@ class KnownPoints:
         if k not in self.inverse or np.all(size <= 8.0 * error):
             return True
         return bool(np.linalg.norm(gap - self.inverse[k] @ f) <= 0.5 * np.linalg.norm(gap))
+
+    def reach_from(self, k: int, x: np.ndarray) -> None:
+        """Remember that a state led to point `k`, which is not isolated: others between them do so too."""
+        gap = float(np.max(np.abs(self.between(x, self.x[k], self.condition[k]))))
+        self.reach[k] = min(max(self.reach[k], gap), MOST_REACH)
+
+    def covering(self, x: np.ndarray, condition: int) -> int:
+        """Return the known point, not isolated, to which a state near it leads, or −1."""
+        k = int(self.nearest(x[None], np.array([condition]))[0][0])
+        if k < 0 or self.is_isolated[k]:
+            return -1
+        return k if np.max(np.abs(self.between(x, self.x[k], condition))) <= self.reach[k] else -1
 
     def certain(
         self, x: np.ndarray, f: np.ndarray, before: np.ndarray, k: np.ndarray, distance: np.ndarray

@@ -1,5 +1,6 @@
 """The verdict on a state at which a solve has arrived: is a true fixed point here, and how far at most?"""
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from fpanalysis.degenerate import examine
 from fpanalysis.enclosure import Values, error_bound
 from fpanalysis.resting import resting_field
 from fpanalysis.solvers._linear import inverse
-from fpanalysis.solvers._pool import Arrivals, advance, batch_size
+from fpanalysis.solvers._pool import Arrivals, Covering, advance, batch_size
 from fpanalysis.unique import DISTINCT, NewPoint
 from fpanalysis.vector_field import VectorField, float64
 from fpanalysis.verify import residuals
@@ -79,10 +80,20 @@ class Verdict:
         self.may_have_kinks = getattr(self._evaluator, "may_have_kinks", True)
         self.precision = precision_of(np.dtype(narrowest))
 
-    def __call__(self, arrivals: Arrivals) -> list[NewPoint | None]:
-        """Return the points that states are, None for those that are none; inside `jax.enable_x64`."""
+    def __call__(self, arrivals: Arrivals, covering: Covering) -> Iterator[NewPoint | int | None]:
+        """Yield for each of several states the point that it is; inside `jax.enable_x64`.
+
+        Args:
+            arrivals: the states.
+            covering: says of a state, by its index, which known degenerate point it leads to, or −1. It is
+                asked just before a state would be examined at length.
+
+        Yields:
+            A new point; the index of the known one; None where there is none.
+        """
         values = self._values(arrivals)
-        return [self._judge(arrivals, values, k) for k in range(len(arrivals.x))]
+        for k in range(len(arrivals.x)):
+            yield self._judge(arrivals, values, k, covering)
 
     def _values(self, arrivals: Arrivals) -> Values:
         if not self._is_searched:
@@ -124,7 +135,7 @@ class Verdict:
         f, _ = residuals(self.field, x, u)
         return (np.abs(f) + self._true.rounding_floor(x, u)) / scale
 
-    def _judge(self, arrivals: Arrivals, values: Values, k: int) -> NewPoint | None:
+    def _judge(self, arrivals: Arrivals, values: Values, k: int, covering: Covering) -> NewPoint | int | None:
         x, u, scale, slope = arrivals.x[k], arrivals.u[k], arrivals.scale[k], arrivals.slope[k]
         here = Values(values.f[k], values.jacobian[k], values.floor[k])
         place = Place(self, u, scale)
@@ -132,7 +143,8 @@ class Verdict:
         if error is not None:
             inverted = inverse(arrivals.jacobian[k])
             return NewPoint(x, arrivals.f[k], error, True, inverted)
-        return examine(place, x, slope, self.precision.distinct)
+        known = covering(k)
+        return known if known >= 0 else examine(place, x, slope, self.precision.distinct)
 
 
 class Place:
@@ -153,6 +165,15 @@ class Place:
         """Return values at states `(n, state)`."""
         wide = np.broadcast_to(self._u, (len(x), len(self._u)))
         return self._verdict.evaluate(x, wide, np.broadcast_to(self.scale, x.shape))
+
+    def values(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return what vanishes at states `(n, state)` and its rounding, without derivatives."""
+        wide = np.broadcast_to(self._u, (len(x), len(self._u)))
+        f, floor = self._verdict._evaluator.values(x, wide)
+        if np.all(np.isfinite(floor)):
+            return f / self.scale, floor / self.scale
+        values = self.at(x)
+        return values.f, values.floor
 
     def exactly(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """Return value and Jacobian at a state `(state,)` without rounding, in units of the scale.

@@ -105,11 +105,19 @@ class Evaluator:
             gives at these very numbers; infinite where an operation is not known, or where the value
             leaves the range of its dtype.
         """
+        return self.values(x, u)[1]
+
+    def values(self, x: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the function's values, computed in NumPy, and what rounding can do to them; `(n, out)` each.
+
+        The bound is that of `rounding_floor`; where it is infinite the value may be anything.
+        """
         with np.errstate(all="ignore"):
             (result,) = run(self.program, [_arguments(x), _arguments(u)], self._constant_pairs)
             known = np.isfinite(result.value) & ~np.isnan(result.bound)
             bound = np.where(known, result.bound * MARGIN, np.inf)
-        return np.array(np.broadcast_to(bound, (len(x), bound.shape[1])))
+        shape = len(x), bound.shape[1]
+        return np.array(np.broadcast_to(result.value, shape)), np.array(np.broadcast_to(bound, shape))
 
     def exact(self, x: np.ndarray, u: np.ndarray, scale: np.ndarray | None = None) -> Exact | None:
         """Evaluate the function and its Jacobian without rounding, at one state.

@@ -1,6 +1,6 @@
 """A rolling pool: as soon as one start has ended, the next takes its place in the batch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -74,8 +74,10 @@ class Arrivals(NamedTuple):
     slope: np.ndarray
 
 
-# Says of every arrival what point it is, or None where it is none.
-Judge = Callable[[Arrivals], list[NewPoint | None]]
+# Says of an arrival, by its index, to which known point that is not isolated it leads, or −1.
+Covering = Callable[[int], int]
+# Says of every arrival what point it is: a new or a known one, or None where it is none.
+Judge = Callable[[Arrivals, Covering], Iterator[NewPoint | int | None]]
 
 
 @dataclass
@@ -201,6 +203,9 @@ class _Pool:
         slope = np.abs(batch.jacobian).sum(axis=-1)
         self._note_slopes(slope, fresh)
         has_arrived = arrived(batch, scale, self.field.time_domain, self.tol, self.eps)
+        # Where a multiple zero lets Newton's steps shrink to nothing, the judge goes on.
+        usual = self.tol * self._usual_slope(self.condition)
+        has_arrived |= has_stalled(self.stall) & np.all(np.abs(batch.f) <= usual, axis=1)
         ended = (
             self._retire_certain(batch, before, fresh)
             + self._end_arrived(batch, before, has_arrived)
@@ -220,6 +225,9 @@ class _Pool:
         slope = np.where(slope > 0, slope, 1.0)  # of an entry that never changes
         np.add.at(self.slopes, self.condition[rows], np.log(slope[rows]))
         np.add.at(self.n_slopes, self.condition[rows], 1)
+
+    def _usual_slope(self, condition: np.ndarray) -> np.ndarray:
+        return np.exp(self.slopes[condition] / np.maximum(self.n_slopes[condition], 1)[:, None])
 
     def _refill(self) -> np.ndarray:
         empty = np.flatnonzero(self.start < 0)[: len(self.queue) - self.next]
@@ -287,17 +295,27 @@ class _Pool:
             self.starts.scale[condition],
             np.where(better, before.f[rows], batch.f[rows]),
             batch.jacobian[rows],
-            np.exp(self.slopes[condition] / np.maximum(self.n_slopes[condition], 1)[:, None]),
+            self._usual_slope(condition),
         )
-        for i, point in zip(rows, self.judge(arrivals), strict=True):
+        judged = self.judge(arrivals, lambda k: known.covering(arrivals.x[k], int(condition[k])))
+        for k, point in enumerate(judged):
+            start = self.start[rows[k]]
             if point is None:
-                self.ends.last[self.start[i]] = batch.x[i]
-                continue
-            # Points were added in this very round: one of them may be this one.
-            nearest = int(known.nearest(point.x[None], self.condition[i : i + 1])[0][0])
-            if not known.same(point.x, point.f, nearest, 0.0 if point.is_isolated else point.error):
-                nearest = known.add(point, int(self.condition[i]))
-            self.ends.point[self.start[i]] = nearest
+                self.ends.last[start] = batch.x[rows[k]]
+            elif isinstance(point, NewPoint):
+                self.ends.point[start] = self._place_of(point, arrivals.x[k], int(condition[k]))
+            else:
+                self.ends.point[start] = point
+
+    def _place_of(self, point: NewPoint, arrival: np.ndarray, condition: int) -> int:
+        """Return the index of a point: of the known one that it is, or of itself when it is new."""
+        known = self.ends.known
+        nearest = int(known.nearest(point.x[None], np.array([condition]))[0][0])
+        if not known.same(point.x, point.f, nearest, 0.0 if point.is_isolated else point.error):
+            nearest = known.add(point, condition)
+        if not point.is_isolated:
+            known.reach_from(nearest, arrival)
+        return nearest
 
     def _end_lost(self, batch: Evaluation, has_arrived: np.ndarray) -> int:
         """Take out the starts that have left the finite numbers or no longer improve."""
