@@ -18,7 +18,7 @@ from fpanalysis.arithmetic._trace import program_of, trace
 
 TINY = np.finfo(float).tiny
 MARGIN = 1.001  # the bounds are computed with rounding themselves
-PRECISIONS = (200, 400, 800, 1600)
+PRECISIONS = (200, 400, 800, 1600, 6400)  # bits; the last tells 1 − σ(4000) from 0
 
 
 class Exact(NamedTuple):
