@@ -534,5 +534,10 @@ def test_traits(gru, lstm):
             lambda c, _: (jnp.sin(c.astype(dtype)).astype(float), None), x, None, length=2
         )[0]
         assert Evaluator(fn, 2, 0).narrowest_float == dtype
+    long = lambda x, u: jax.lax.scan(
+        lambda c, _: (jnp.sin(c.astype(jnp.float32)).astype(float), None), x, None, length=100_000
+    )[0]
+    assert Evaluator(long, 2, 0).narrowest_float == np.float32
+    assert np.all(Evaluator(long, 2, 0).rounding_floor(np.ones((1, 2)), np.zeros((1, 0))) == np.inf)
     weights = jnp.ones(2, jnp.float32)
     assert Evaluator(lambda x, u: x * weights.astype(float), 2, 0).narrowest_float == np.float64

@@ -82,8 +82,8 @@ class Evaluator:
 
     @cached_property
     def has_callback(self) -> bool:
-        """Whether the function calls back into Python for values."""
-        return _traits.has_callback(self.jaxpr.jaxpr)
+        """Whether the result depends on the state or the input through a call back into Python."""
+        return _traits.has_callback(self.program)
 
     @cached_property
     def _constant_pairs(self) -> dict[int, Pair]:

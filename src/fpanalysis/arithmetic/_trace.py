@@ -29,7 +29,7 @@ from fpanalysis.arithmetic._program import (
     without_dead_steps,
 )
 
-STEP_LIMIT = 50_000
+STEP_LIMIT = 20_000
 
 CALLS = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 SAME = {
@@ -298,6 +298,8 @@ class _Builder:
     def scan(self, params: dict, inputs: list[int]) -> list[int]:
         n_consts, n_carry, length = params["num_consts"], params["num_carry"], params["length"]
         closed = params["jaxpr"]
+        if length * len(closed.jaxpr.eqns) > STEP_LIMIT:
+            raise TooManySteps
         consts, carry, xs = (
             inputs[:n_consts],
             inputs[n_consts : n_consts + n_carry],
