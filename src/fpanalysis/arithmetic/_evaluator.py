@@ -52,7 +52,7 @@ class Evaluator:
         True
         >>> exact = tail.exact(np.array([30.0]), np.zeros(0))
         >>> int(exact.exponent[0])  # 30 · exp(−900)
-        -1288
+        -1287
     """
 
     def __init__(self, fn: Callable, n_state: int, n_input: int) -> None:
