@@ -5,6 +5,6 @@ The function is read as JAX traces it: `Evaluator.rounding_floor` bounds what ro
 `Evaluator.narrowest_float`, `may_have_kinks` and `has_callback` are read without evaluating anything.
 """
 
-from fpanalysis.arithmetic._evaluator import Evaluator, Exact
+from fpanalysis.arithmetic._evaluator import Evaluator, Exact, has_callback, may_have_kinks, narrowest_float
 
-__all__ = ["Evaluator", "Exact"]
+__all__ = ["Evaluator", "Exact", "has_callback", "may_have_kinks", "narrowest_float"]

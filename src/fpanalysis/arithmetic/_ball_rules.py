@@ -13,6 +13,7 @@ from fpanalysis.arithmetic._program import Step
 
 NAN: Any = arb.nan()
 ZERO: Any = arb(0)
+ONE: Any = arb(1)
 
 
 class Uncertain(Exception):
@@ -187,7 +188,8 @@ def _sign_of(a: arb) -> arb:
 
 def _abs(step: Step, a: Ball) -> Ball:
     value = elementwise(abs)(a.value)
-    return Ball(value, None if a.tangent is None else _scaled(elementwise(_sign_of)(a.value), a.tangent))
+    slope = elementwise(lambda ball: ONE if ball.is_zero() else _sign_of(ball))  # at 0 as JAX has it
+    return Ball(value, None if a.tangent is None else _scaled(slope(a.value), a.tangent))
 
 
 def _sign(step: Step, a: Ball) -> Ball:

@@ -70,16 +70,16 @@ def _gauss(lo: np.ndarray, hi: np.ndarray) -> np.ndarray:
     return 2 / SQRT_PI * np.exp(-(_smallest(lo, hi) ** 2))
 
 
-def _flat(count: float) -> Callable:
+def _flat(count: int) -> Callable:
     return lambda x, value: count
 
 
-def _growing(count: float) -> Callable:
+def _growing(count: int) -> Callable:
     # XLA shifts the argument, multiplies it, or fuses exp(a) · exp(b) to exp(a + b): the argument rounds too.
     return lambda x, value: count + np.abs(x)
 
 
-def _absolute(count: float) -> Callable:
+def _absolute(count: int) -> Callable:
     return lambda x, value: count * (1 + 1 / np.abs(value))
 
 

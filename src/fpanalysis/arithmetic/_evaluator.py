@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from flint import arb, ctx
 
+from fpanalysis.arithmetic import _traits
 from fpanalysis.arithmetic._ball_rules import Ball, Uncertain, balls
 from fpanalysis.arithmetic._balls import NoRule, constant_balls, run_balls
 from fpanalysis.arithmetic._pairs import Pair
@@ -14,11 +15,10 @@ from fpanalysis.arithmetic._program import Program
 from fpanalysis.arithmetic._running import constant_pairs, run
 from fpanalysis.arithmetic._scaling import scaled_rows
 from fpanalysis.arithmetic._trace import program_of, trace
-from fpanalysis.arithmetic._traits import has_callback, may_have_kinks, narrowest_float
 
 TINY = np.finfo(float).tiny
 MARGIN = 1.001  # the bounds are computed with rounding themselves
-PRECISIONS = (200, 400, 800, 1600)
+PRECISIONS = (200, 400, 800, 1600, 6400)  # bits; the last tells 1 − σ(4000) from 0
 
 
 class Exact(NamedTuple):
@@ -52,7 +52,7 @@ class Evaluator:
         True
         >>> exact = tail.exact(np.array([30.0]), np.zeros(0))
         >>> int(exact.exponent[0])  # 30 · exp(−900)
-        -1288
+        -1287
     """
 
     def __init__(self, fn: Callable, n_state: int, n_input: int) -> None:
@@ -70,7 +70,7 @@ class Evaluator:
 
         What does not depend on the state, such as weights that are converted, does not count.
         """
-        return narrowest_float(self.program)
+        return _traits.narrowest_float(self.program)
 
     @cached_property
     def may_have_kinks(self) -> bool:
@@ -78,12 +78,12 @@ class Evaluator:
 
         Maxima, absolute values, choices by the state, rounding, sorting, callbacks and what is not known.
         """
-        return may_have_kinks(self.program)
+        return _traits.may_have_kinks(self.program)
 
     @cached_property
     def has_callback(self) -> bool:
-        """Whether the function calls back into Python for values."""
-        return has_callback(self.jaxpr.jaxpr)
+        """Whether the result depends on the state or the input through a call back into Python."""
+        return _traits.has_callback(self.program)
 
     @cached_property
     def _constant_pairs(self) -> dict[int, Pair]:
@@ -158,6 +158,21 @@ class Evaluator:
         if result.tangent is not None:
             rows[:, 1:] = result.tangent
         return rows
+
+
+def narrowest_float(fn: Callable, n_state: int, n_input: int) -> np.dtype:
+    """Return `Evaluator.narrowest_float` of a function."""
+    return Evaluator(fn, n_state, n_input).narrowest_float
+
+
+def may_have_kinks(fn: Callable, n_state: int, n_input: int) -> bool:
+    """Return `Evaluator.may_have_kinks` of a function."""
+    return Evaluator(fn, n_state, n_input).may_have_kinks
+
+
+def has_callback(fn: Callable, n_state: int, n_input: int) -> bool:
+    """Return `Evaluator.has_callback` of a function."""
+    return Evaluator(fn, n_state, n_input).has_callback
 
 
 def _arguments(x: np.ndarray) -> Pair:

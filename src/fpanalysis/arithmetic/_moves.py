@@ -59,7 +59,7 @@ def move_indices(
     """
     with jax.enable_x64(True), jax.debug_nans(False):
         results = move_sources(name, primitive, params, shapes, others)
-    return [np.maximum(np.asarray(result), -1) for result in results]
+    return [np.maximum(np.atleast_1d(result), -1).reshape(np.shape(result)) for result in results]
 
 
 def move_sources(

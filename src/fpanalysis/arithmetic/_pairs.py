@@ -1,9 +1,12 @@
 """A value of the evaluation in float64 with a bound on what rounding did to it."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+
+from fpanalysis.arithmetic._program import Step
 
 
 class Pair(NamedTuple):
@@ -55,3 +58,14 @@ def rounded(dtype: Any, value: np.ndarray, bound: np.ndarray, ulps: Any = 1.0, i
         off = np.where(over, 0.0, off)
         value = np.where(over, np.copysign(np.inf, value), value)
     return Pair(value, off)
+
+
+def whole(function: Callable) -> Callable:
+    """Make a rule for integers, element by element."""
+
+    def rule(step: Step, *operands: Pair) -> Pair:
+        value = function(*[pair.value for pair in operands]).astype(step.results[0].dtype)
+        bound = sum((pair.bound for pair in operands), np.zeros((1, 1)))
+        return Pair(value, np.broadcast_to(bound, value.shape))
+
+    return rule

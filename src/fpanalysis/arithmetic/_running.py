@@ -12,8 +12,12 @@ import numpy as np
 from fpanalysis.arithmetic._data import evaluate
 from fpanalysis.arithmetic._pairs import Pair, exactly
 from fpanalysis.arithmetic._program import INPUT, Program, Step
+from fpanalysis.arithmetic._running_arithmetic import ARITHMETIC
+from fpanalysis.arithmetic._running_choices import CHOICES, select
+from fpanalysis.arithmetic._running_moves import MOVES
 from fpanalysis.arithmetic._running_reductions import REDUCTIONS
-from fpanalysis.arithmetic._running_rules import RULES, select
+
+RULES = ARITHMETIC | CHOICES | MOVES | REDUCTIONS
 
 LOOP_LIMIT = 1000
 
@@ -54,7 +58,7 @@ def _carry_out(step: Step, operands: list[Pair | None]) -> list[Pair]:
         return _cond(step, known)
     if step.name == "while":
         return _while(step, known)
-    rule = RULES.get(step.name) or REDUCTIONS.get(step.name)
+    rule = RULES.get(step.name)
     is_discrete = not any(slot.is_float for slot in (*step.operands, *step.results))
     if rule is None and is_discrete:
         return _discrete(step, known)

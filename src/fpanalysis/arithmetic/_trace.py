@@ -29,12 +29,16 @@ from fpanalysis.arithmetic._program import (
     without_dead_steps,
 )
 
-STEP_LIMIT = 50_000
+STEP_LIMIT = 20_000
 
 CALLS = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 SAME = {
     *("copy", "copy_p", "layout_constraint", "name", "optimization_barrier", "pvary", "reshard"),
     *("device_put", "sharding_constraint"),
+}
+BROADCASTING = {
+    *("add", "add_any", "and", "atan2", "clamp", "div", "eq", "eq_to", "ge", "gt", "le", "le_to", "lt"),
+    *("lt_to", "max", "min", "mul", "ne", "or", "pow", "rem", "select_n", "sub"),
 }
 # Functions of JAX's whose own derivative is 0 on the kink, where that of a maximum is a half.
 FLAT_AT_TIES = ("relu", "relu6")
@@ -149,12 +153,24 @@ class _Builder:
         if special is not None:
             return special
         outputs = [self.slot(variable.aval, self.level(inputs)) for variable in equation.outvars]
+        if name in BROADCASTING:
+            inputs = [self.spread(slot, outputs[0]) for slot in inputs]
         self.step(name, params, inputs, outputs, equation.primitive)
         if name in ("max", "min"):
             self.hint(flat=self.is_flat)
         if name in ("add", "sub") and self.slots[outputs[0]].is_float:
             self.hint(literals=self.chained(inputs, outputs[0]))
         return outputs
+
+    def spread(self, slot: int, target: int) -> int:
+        """Repeat an operand along the axes in which it has length one (a single number does without)."""
+        what, shape = self.slots[slot], self.slots[target].shape
+        if what.size in (1, self.slots[target].size):
+            return slot
+        if self.is_constant(slot):
+            return self.constant(np.broadcast_to(self.constants[slot], shape))
+        index = np.broadcast_to(np.arange(what.size).reshape(what.shape), shape)
+        return self.place(index, [slot], jax.ShapeDtypeStruct(shape, what.dtype))
 
     def hint(self, **hints: Any) -> None:
         self.steps[-1] = self.steps[-1]._replace(hints=hints)
@@ -282,6 +298,8 @@ class _Builder:
     def scan(self, params: dict, inputs: list[int]) -> list[int]:
         n_consts, n_carry, length = params["num_consts"], params["num_carry"], params["length"]
         closed = params["jaxpr"]
+        if length * len(closed.jaxpr.eqns) > STEP_LIMIT:
+            raise TooManySteps
         consts, carry, xs = (
             inputs[:n_consts],
             inputs[n_consts : n_consts + n_carry],
@@ -304,7 +322,7 @@ class _Builder:
         if self.is_constant(slot):
             return self.constant(self.constants[slot][at])
         what = self.slots[slot]
-        index = np.arange(what.size).reshape(what.shape)[at]
+        index = np.asarray(np.arange(what.size).reshape(what.shape)[at])
         return self.place(index, [slot], jax.ShapeDtypeStruct(index.shape, what.dtype))
 
     def stack(self, slots: list[int], aval: Any) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr
 
-from fpanalysis.arithmetic._program import STATE, Program, Slot, Step
+from fpanalysis.arithmetic._program import STATE, Program, Slot, Step, is_inexact
 
 CALLBACKS = {"io_callback", "pure_callback"}
 
@@ -32,6 +32,8 @@ def narrowest_float(program: Program) -> np.dtype:
     dtypes = [np.dtype(np.float64)]
     for step in _all_steps(program):
         dtypes += [np.dtype(slot.dtype) for slot in (*step.operands, *step.results) if _is_float_state(slot)]
+        if step.level == STATE:
+            dtypes += [np.dtype(dtype) for inner in _inner(step.params) for dtype in _dtypes(inner)]
     real = [np.dtype(f"float{4 * dtype.itemsize}") if dtype.kind == "c" else dtype for dtype in dtypes]
     return min(real, key=_precision)
 
@@ -41,12 +43,28 @@ def may_have_kinks(program: Program) -> bool:
     return bool(_kinked(program, set()).intersection(program.outputs))
 
 
-def has_callback(jaxpr: Jaxpr) -> bool:
-    """Return whether a Jaxpr calls back into Python for values."""
+def has_callback(program: Program) -> bool:
+    """Return whether the results depend on the state or the input through a call back into Python."""
     return any(
-        equation.primitive.name in CALLBACKS or any(has_callback(inner) for inner in _inner(equation.params))
+        step.name in CALLBACKS or any(_calls_back(inner) for inner in _inner(step.params))
+        for step in _all_steps(program)
+    )
+
+
+def _calls_back(jaxpr: Jaxpr) -> bool:
+    return any(
+        equation.primitive.name in CALLBACKS or any(_calls_back(inner) for inner in _inner(equation.params))
         for equation in jaxpr.eqns
     )
+
+
+def _dtypes(jaxpr: Jaxpr) -> Iterator[Any]:
+    """Yield the floating-point dtypes within an operation that has not been opened."""
+    for equation in jaxpr.eqns:
+        dtypes = [getattr(out.aval, "dtype", np.dtype(bool)) for out in equation.outvars]
+        yield from (dtype for dtype in dtypes if is_inexact(dtype))
+        for inner in _inner(equation.params):
+            yield from _dtypes(inner)
 
 
 def _precision(dtype: np.dtype) -> tuple[int, bool]:
