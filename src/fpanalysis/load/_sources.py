@@ -5,7 +5,7 @@ import pickle
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,14 @@ from fpanalysis.load._content import PICKLE, SAFETENSORS, ZIP, check_content
 
 _FLOATS = ("float64", "float32", "float16", "bfloat16")
 _HALF = ("float16", "bfloat16")
+
+
+class Unread(NamedTuple):
+    """A weight that cannot be computed of its parts, and why; its place and shape are known."""
+
+    why: str
+    shape: tuple[int, ...]
+    dtype: Any
 
 
 def named_tensors(source: Any) -> Mapping[str, Any]:
@@ -33,6 +41,8 @@ def named_tensors(source: Any) -> Mapping[str, Any]:
 
 def as_array(name: str, tensor: Any) -> np.ndarray:
     """Return a tensor as an array of its own memory, float32 or float64 (halves become float32)."""
+    if isinstance(tensor, Unread):
+        raise ValueError(tensor.why)
     dtype = str(tensor.dtype).removeprefix("torch.")
     if dtype not in _FLOATS:
         raise ValueError(f"source: expected {name!r} to be of a floating dtype {_FLOATS}, got {dtype}")
