@@ -4,7 +4,7 @@ import copy
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 # The classes of torch.nn whose equations are known.
@@ -116,15 +116,13 @@ def quiet() -> Iterator[None]:
     """Run a module's code without gradients, warnings, compilation or a change of random numbers."""
     import torch
 
-    # What it warns of concerns the run, not the reader; before PyTorch 2.6 compiled parts are compiled.
-    eager = getattr(torch.compiler, "set_stance", None)
-    with warnings.catch_warnings(), torch.no_grad(), torch.random.fork_rng(devices=[]):
+    # Nothing is compiled where this slow import was not made; PyTorch has no stances before 2.6.
+    compiles = "torch._dynamo" in sys.modules and hasattr(torch.compiler, "set_stance")
+    eager = torch.compiler.set_stance("force_eager") if compiles else nullcontext()
+    # What a module warns of concerns the run, not the reader.
+    with warnings.catch_warnings(), torch.no_grad(), torch.random.fork_rng(devices=[]), eager:
         warnings.simplefilter("ignore")
-        if eager is None:
-            yield
-        else:
-            with eager("force_eager"):
-                yield
+        yield
 
 
 def first_line(error: Exception) -> str:

@@ -100,5 +100,5 @@ def _ours(
 
 
 @eqx.filter_jit
-def _each(field: Callable, x: np.ndarray, u: np.ndarray) -> jax.Array:
+def _each(field: Callable, x: Any, u: Any) -> jax.Array:
     return jax.vmap(field)(x, u)

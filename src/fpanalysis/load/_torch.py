@@ -59,14 +59,23 @@ def load_torch(
     weights, under any prefix. The input is what the recurrent layer itself is given: layers before it are
     no part of the vector field, nor is dropout. No code of a file is ever run.
 
+    A live module is looked at more closely. A copy of it on the CPU is run, in evaluation mode: its recurrent
+    layer must be of PyTorch's own class, or of one derived from it that leaves `forward` alone, and its next
+    state must be that of the equations to 1e-6. Then the whole module is run on made-up inputs: it must not
+    change the state between steps, and `y` is what its readout computes of the hidden units. A
+    `torch.nn.LayerNorm` before the linear layer is taken along; where anything else stands between, the
+    readout is left out. Parametrised and pruned weights are those that the module computes with.
+
     Args:
         source: the path of a state dict (`.pt`, `.pth`, `.safetensors`), a state dict (names of weights,
             and tensors or arrays), or a live PyTorch module. A checkpoint such as
             `{"state_dict": ..., "epoch": 3}` is entered where it holds one mapping of weights.
         layer: prefix of the recurrent layer, such as `"encoder.rnn"`; needed where there are several.
         readout: prefix of the linear layer that reads the top hidden units, such as `"decoder"`. None looks
-            for the one that fits; False leaves it out.
-        nonlinearity: `"tanh"` or `"relu"`, of a plain recurrent layer. A live module says it itself.
+            for the one that fits; False leaves it out. One that is named is taken in any case: of weights
+            without a word, of a module in which something stands before it with a warning.
+        nonlinearity: `"tanh"` or `"relu"`, of a plain recurrent layer. A live module says it itself; weights
+            do not, and None takes tanh with a warning.
         inputs: names of the inputs (or their number).
         outputs: names of the outputs (or their number).
         dt: seconds per step, where there is such a time.
@@ -81,8 +90,13 @@ def load_torch(
         ImportError: a `.pt` file is to be read, and PyTorch is not installed.
         TypeError: `source` is none of the above, or an option is of the wrong type.
         ValueError: there is no recurrent layer, it is one of several, bidirectional, with projections, of
-            unknown equations, or torn; several readouts fit; names do not fit the sizes; or the file is
-            damaged, of another kind, or holds more than weights.
+            unknown equations, quantised, torn, or without values (on the meta device); a weight is
+            parametrised in a way that a state dict does not tell; several readouts fit; names do not fit the
+            sizes; or the file is damaged, of another kind, or holds more than weights.
+
+    Warns:
+        UserWarning: tanh is assumed; something stands, or may stand, between the hidden units and the readout
+            or comes after it; or a module could not be run to see.
 
     Example:
         >>> import numpy as np, fpanalysis as fpa
@@ -91,7 +105,8 @@ def load_torch(
         ...     "rnn.weight_hh_l0": np.eye(4) / 2,
         ...     "decoder.weight": np.ones((1, 4)),
         ... }
-        >>> field = fpa.load_torch(weights, inputs=["go", "stop"], outputs=["speed"], dt=0.01)
+        >>> names = {"inputs": ["go", "stop"], "outputs": ["speed"]}
+        >>> field = fpa.load_torch(weights, nonlinearity="tanh", dt=0.01, **names)
         >>> field.state, field.inputs, field.outputs
         (('hidden[0]', 'hidden[1]', 'hidden[2]', 'hidden[3]'), ('go', 'stop'), ('speed',))
     """

@@ -45,6 +45,8 @@ def run_whole(module: Any, layer: str, kind: str) -> Run | str:
         layer: the name of its recurrent part.
         kind: the class of that part, such as `"GRU"`.
     """
+    if not _has_hooks(part_at(module, layer)):
+        return "what is scripted does not show what its parts do"
     calls: list[Call] = []
     handles = [_listen(part, name, calls) for name, part in _listened(module, layer)]
     why = "it was not clear what to call it with"
@@ -95,11 +97,20 @@ def rows(tensors: list[Any], size: int) -> set[bytes]:
     return found
 
 
+def _has_hooks(part: Any) -> bool:
+    """Whether PyTorch calls hooks of a part: it has none for scripted ones."""
+    import torch
+
+    return not isinstance(part, torch.jit.ScriptModule)
+
+
 def _listened(module: Any, layer: str) -> list[tuple[str, Any]]:
     import torch
 
     found = []
     for name, part in module.named_modules():
+        if not _has_hooks(part):
+            continue
         whole = not any(True for _ in part.children()) or torch.nn.utils.parametrize.is_parametrized(part)
         if name and "parametrizations" not in name.split(".") and (whole or name == layer):
             found.append((name, part))
