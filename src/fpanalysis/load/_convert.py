@@ -6,11 +6,11 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
 
 from fpanalysis._cells import RNNCell, StackedCell
 from fpanalysis._messages import nearest
 from fpanalysis.load._names import LayerNames
+from fpanalysis.load._normed import norm_shell
 from fpanalysis.load._shells import cell_shell, linear_shell
 from fpanalysis.load._sources import as_array
 
@@ -57,26 +57,11 @@ def make_linear(prefix: str, arrays: Arrays) -> eqx.nn.Linear:
     return _fill(shell, weight=weight, bias=bias)
 
 
-class NormedLinear(eqx.Module):
-    """A layer norm and a linear layer, as a readout: `W norm(h) + b`."""
-
-    norm: eqx.nn.LayerNorm
-    linear: eqx.nn.Linear
-
-    @property
-    def out_features(self) -> int | str:
-        """Number of outputs."""
-        return self.linear.out_features
-
-    def __call__(self, hidden: Float[Array, " hidden"]) -> Array:
-        """Return the output of hidden units."""
-        return self.linear(self.norm(hidden))
-
-
 def make_norm(prefix: str, arrays: Arrays, size: int, eps: float) -> eqx.nn.LayerNorm:
     """Return the layer norm whose weight and bias, if any, these are."""
     weight, bias = arrays.get(f"{prefix}.weight"), arrays.get(f"{prefix}.bias")
-    shell = eqx.nn.LayerNorm(size, eps, use_weight=weight is not None, use_bias=bias is not None)
+    dtype = next(iter(arrays.values())).dtype.name
+    shell = norm_shell(size, eps, weight is not None, bias is not None, dtype)
     return _fill(shell, weight=weight, bias=bias)
 
 

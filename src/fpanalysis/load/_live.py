@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
+from fpanalysis.load._sources import no_values, quantised
+
 # The classes of torch.nn whose equations are known.
 KINDS = ("RNN", "GRU", "LSTM", "RNNCell", "GRUCell", "LSTMCell")
 
@@ -138,18 +140,7 @@ def _check_values(torch: Any, module: Any) -> None:
         if torch.nn.parameter.is_lazy(tensor):
             raise ValueError(f"source: {name!r} has no shape yet; run the module once on an input of yours")
         if tensor.is_meta:
-            raise ValueError(
-                f"source: {name!r} is on the meta device, which holds no values; make it real first: "
-                "module.to_empty(device='cpu'), then module.load_state_dict(...)"
-            )
-
-
-def quantised(where: str) -> str:
-    """Return the message for a quantised recurrent layer."""
-    return (
-        f"source: the recurrent layer at {where!r} is quantised: it computes with integers, not with the "
-        "equations of torch.nn; pass the model from before quantisation"
-    )
+            raise ValueError(no_values(name))
 
 
 def _computed(torch: Any, module: Any) -> Iterator[Any]:
@@ -180,7 +171,9 @@ def _refresh(module: Any) -> None:
 
 
 def _weight_names(torch: Any, part: Any) -> list[str]:
-    stored = [name for name, _ in (*part.named_parameters(recurse=False), *part.named_buffers(recurse=False))]
+    # Tied weights have two names, and are needed under both.
+    both = {"recurse": False, "remove_duplicate": False}
+    stored = [name for name, _ in (*part.named_parameters(**both), *part.named_buffers(**both))]
     if torch.nn.utils.parametrize.is_parametrized(part):
         stored += part.parametrizations
     hooked = [name.removesuffix(end) for name in stored for end in ("_orig", "_g") if name.endswith(end)]

@@ -9,9 +9,10 @@ import equinox as eqx
 from fpanalysis._cells import cell_inputs
 from fpanalysis._messages import listed
 from fpanalysis.labels import names_from
-from fpanalysis.load._convert import NormedLinear, arrays_of, make_cell, make_linear, make_norm
+from fpanalysis.load._convert import arrays_of, make_cell, make_linear, make_norm
 from fpanalysis.load._live import as_module, copied, has_forward, kind_of_module, part_at, weights_of
 from fpanalysis.load._names import LayerNames, foreign_weights, layer_names, readout_prefix, recurrent_prefix
+from fpanalysis.load._normed import NormedLinear
 from fpanalysis.load._readout import Readout, check_state, readout_by_name, readout_in_run
 from fpanalysis.load._reparametrised import with_whole_weights
 from fpanalysis.load._same_step import check_next_state

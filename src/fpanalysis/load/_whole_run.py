@@ -40,6 +40,8 @@ class Run(NamedTuple):
 def run_whole(module: Any, layer: str, kind: str) -> Run | str:
     """Run a copied module so that its recurrent part is called; return why not where that fails.
 
+    The states that the recurrent part returns are random ones, to show what the module does with any.
+
     Args:
         module: the whole module, as `copied` returns it.
         layer: the name of its recurrent part.
@@ -48,7 +50,8 @@ def run_whole(module: Any, layer: str, kind: str) -> Run | str:
     if not _has_hooks(part_at(module, layer)):
         return "what is scripted does not show what its parts do"
     calls: list[Call] = []
-    handles = [_listen(part, name, calls) for name, part in _listened(module, layer)]
+    handles = [_replace_states(part_at(module, layer))]
+    handles += [_listen(part, name, calls) for name, part in _listened(module, layer)]
     why = "it was not clear what to call it with"
     try:
         for u, state in islice(_tries(module, part_at(module, layer), kind), _MOST_TRIED):
@@ -115,6 +118,35 @@ def _listened(module: Any, layer: str) -> list[tuple[str, Any]]:
         if name and "parametrizations" not in name.split(".") and (whole or name == layer):
             found.append((name, part))
     return found
+
+
+def _replace_states(recurrent: Any) -> Any:
+    """Put random states in the place of those that a recurrent module returns.
+
+    A network's own may be all alike, or all positive, and would not show what a mean or a relu does to them.
+    """
+    import torch
+
+    rng = torch.Generator().manual_seed(2)
+    is_relu = "relu" in f"{getattr(recurrent, 'mode', '')}{getattr(recurrent, 'nonlinearity', '')}".lower()
+
+    def drawn(like: Any) -> Any:
+        uniform = torch.rand(like.shape, generator=rng)
+        return (10 * uniform if is_relu else 2 * uniform - 1).to(like.dtype)
+
+    def replaced(recurrent: Any, args: tuple, returned: Any) -> Any:
+        if not hasattr(recurrent, "num_layers"):
+            return tuple(map(drawn, returned)) if isinstance(returned, tuple) else drawn(returned)
+        output, state = returned
+        if not isinstance(output, torch.Tensor):
+            return returned
+        output = drawn(output)
+        last = output[:, -1] if recurrent.batch_first and output.ndim == 3 else output[-1]
+        hidden, *cell = map(drawn, state) if isinstance(state, tuple) else (drawn(state),)
+        hidden[-1] = last
+        return output, (hidden, *cell) if cell else hidden
+
+    return recurrent.register_forward_hook(replaced)
 
 
 def _listen(part: Any, name: str, calls: list[Call]) -> Any:
