@@ -1,5 +1,7 @@
 """Which weights are whose: layers and readouts by name, sizes, dtypes, and how refusals read."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,9 +13,9 @@ from fpanalysis.load import load_torch
 from fpanalysis.vector_field import bad_arrays, model_hash
 
 
-def read(source, **options):
+def read(source, nonlinearity="tanh", **options: Any):
     """Load weights; those of plain layers are tanh, unless an option says something else."""
-    return load_torch(source, **{"nonlinearity": "tanh"} | options)
+    return load_torch(source, nonlinearity=nonlinearity, **options)
 
 
 def rnn(prefix="rnn.", inputs=2, hidden=3, gates=1, depth="_l0", dtype: type = np.float32, bias=True):
