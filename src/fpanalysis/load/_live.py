@@ -38,6 +38,10 @@ def copied(module: Any) -> Any:
     try:
         with quiet():
             twin = copy.deepcopy(module, memo).cpu().eval()
+            # A spectral norm in training goes on with its power iteration whenever its weight is looked at,
+            # as a recurrent layer does when it is copied.
+            for theirs, ours in zip(module.buffers(), twin.buffers(), strict=True):
+                ours.copy_(theirs)
             _refresh(twin)
     except Exception as error:
         # A module may hold anything, and anything may raise when it is copied.
