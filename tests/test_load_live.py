@@ -193,7 +193,9 @@ def test_reparametrised_modules_are_read_by_what_they_compute(name):
 
 
 def test_a_spectral_norm_is_left_and_taken_where_it_is():
-    module = parametrizations.spectral_norm(strong(nn.LSTM(N_IN, 7)), "weight_hh_l0", n_power_iterations=1)
+    module: Any = parametrizations.spectral_norm(
+        strong(nn.LSTM(N_IN, 7)), "weight_hh_l0", n_power_iterations=1
+    )
     before = copy.deepcopy(module.state_dict())
     field: Any = load_torch(module)
     assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())
