@@ -19,8 +19,8 @@ from fpanalysis.load._checkpoint import save_checkpoint
 from fpanalysis.vector_field import model_hash
 
 WEIGHTS = {
-    "rnn.weight_ih_l0": np.arange(6, dtype=np.float32).reshape(3, 2),
-    "rnn.weight_hh_l0": np.eye(3, dtype=np.float32),
+    "rnn.weight_ih_l0": np.arange(18, dtype=np.float32).reshape(9, 2),
+    "rnn.weight_hh_l0": np.eye(9, 3, dtype=np.float32),
     "decoder.weight": np.ones((1, 3), np.float32),
 }
 

@@ -1,5 +1,7 @@
 """Which weights are whose: layers and readouts by name, sizes, dtypes, and how refusals read."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +11,11 @@ from hypothesis import strategies as st
 
 from fpanalysis.load import load_torch
 from fpanalysis.vector_field import bad_arrays, model_hash
+
+
+def read(source, nonlinearity="tanh", **options: Any):
+    """Load weights; those of plain layers are tanh, unless an option says something else."""
+    return load_torch(source, nonlinearity=nonlinearity, **options)
 
 
 def rnn(prefix="rnn.", inputs=2, hidden=3, gates=1, depth="_l0", dtype: type = np.float32, bias=True):
@@ -26,41 +33,39 @@ def linear(prefix, inputs=3, outputs=2, bias=True):
 @pytest.mark.parametrize(("gates", "state"), [(1, 3), (3, 3), (4, 6)])
 @pytest.mark.parametrize("depth", ["_l0", ""])
 def test_kinds_are_told_apart_by_shape(gates, state, depth):
-    field = load_torch(rnn(gates=gates, depth=depth))
+    field = read(rnn(gates=gates, depth=depth))
     assert len(field.state) == state and field.inputs == ("input[0]", "input[1]") and field.outputs == ()
 
 
 @given(prefix=st.text(max_size=8).map(lambda s: s.replace("\n", "") and s.replace("\n", "") + "."))
 def test_any_prefix_will_do(prefix):
-    assert model_hash(load_torch(rnn(prefix))) == model_hash(load_torch(rnn("a.")))
+    assert model_hash(read(rnn(prefix))) == model_hash(read(rnn("a.")))
 
 
 def test_names_and_dt_are_passed_on():
-    field = load_torch(rnn() | linear("out"), inputs=["go", "stop"], outputs=["v", "w"], dt=0.01)
+    field = read(rnn() | linear("out"), inputs=["go", "stop"], outputs=["v", "w"], dt=0.01)
     assert (field.inputs, field.outputs, field.dt) == (("go", "stop"), ("v", "w"), 0.01)
 
 
 @pytest.mark.parametrize("bias", [True, False])
 def test_a_readout_is_found(bias):
     others = linear("encoder", inputs=5) | {"embedding.weight": np.ones((9, 4), np.float32)}
-    field = load_torch(
-        others | rnn() | linear("decoder", bias=bias) | {"norm.weight": np.ones(3, np.float32)}
-    )
+    field = read(others | rnn() | linear("decoder", bias=bias))
     assert field.outputs == ("output[0]", "output[1]")
     np.testing.assert_array_equal(field.output(jnp.ones(3)), [3 + bias * 0.5] * 2)
 
 
 def test_a_readout_is_chosen():
     weights = rnn() | linear("value", outputs=1) | linear("policy", outputs=4)
-    assert len(load_torch(weights, readout="policy").outputs) == 4
-    assert len(load_torch(weights, readout="policy.weight").outputs) == 4
-    assert load_torch(weights, readout=False).outputs == ()
+    assert len(read(weights, readout="policy").outputs) == 4
+    assert len(read(weights, readout="policy.weight").outputs) == 4
+    assert read(weights, readout=False).outputs == ()
     with pytest.raises(ValueError, match=r"2 linear layers read 3 hidden units, 'value', 'policy'; name one"):
-        load_torch(weights)
+        read(weights)
     with pytest.raises(
         ValueError, match=r"expected one of 'value', 'policy', got 'polcy' \(did you mean 'policy'"
     ):
-        load_torch(weights, readout="polcy")
+        read(weights, readout="polcy")
 
 
 @pytest.mark.parametrize(
@@ -128,38 +133,38 @@ def test_a_readout_is_chosen():
 )
 def test_what_does_not_fit_is_refused(extra, options, error, message):
     with pytest.raises(error, match=message):
-        load_torch(rnn() | extra, **options)
+        read(rnn() | extra, **options)
 
 
 def test_half_a_bias_is_refused():
     weights = rnn()
     del weights["rnn.bias_hh_l0"]
     with pytest.raises(ValueError, match="'bias_hh' is missing beside"):
-        load_torch(weights)
+        read(weights)
 
 
 def test_relu_is_no_choice_for_a_gru():
     with pytest.raises(ValueError, match="'relu' is for plain recurrent layers, but a GRUCell was found"):
-        load_torch(rnn(gates=3), nonlinearity="relu")
+        read(rnn(gates=3), nonlinearity="relu")
 
 
 def test_one_of_two_layers_is_chosen():
     weights = rnn("a.", hidden=3) | rnn("b.", hidden=4)
-    assert len(load_torch(weights, layer="b").state) == 4
-    assert len(load_torch(rnn("") | rnn("b.", hidden=4), layer="").state) == 3
+    assert len(read(weights, layer="b").state) == 4
+    assert len(read(rnn("") | rnn("b.", hidden=4), layer="").state) == 3
 
 
 @pytest.mark.parametrize(("source", "message"), [({}, "no arrays"), (linear("a"), "'a.weight', 'a.bias'")])
 def test_no_recurrent_layer(source, message):
     with pytest.raises(ValueError, match=f"expected the weights of a recurrent layer.*found {message}"):
-        load_torch(source)
+        read(source)
 
 
 def test_sources_of_another_type_are_refused():
     with pytest.raises(
         TypeError, match="source: expected a path, a state dict or a PyTorch module, got builtins.int"
     ):
-        load_torch(3)
+        read(3)
 
 
 @pytest.mark.parametrize(
@@ -168,23 +173,23 @@ def test_sources_of_another_type_are_refused():
 @pytest.mark.parametrize("gates", [1, 3, 4])
 def test_dtypes(dtype, kept, gates):
     weights = rnn(gates=gates, dtype=dtype)
-    leaves = jax.tree_util.tree_leaves(load_torch(weights))
+    leaves = jax.tree_util.tree_leaves(read(weights))
     assert {leaf.dtype.name for leaf in leaves} == {kept}
     assert any(np.array_equal(leaf, weights["rnn.weight_hh_l0"]) for leaf in leaves)
 
 
 def test_mixed_dtypes_become_the_widest():
     weights = rnn() | {"rnn.weight_hh_l0": np.eye(3) / 3}
-    assert {leaf.dtype.name for leaf in jax.tree_util.tree_leaves(load_torch(weights))} == {"float64"}
+    assert {leaf.dtype.name for leaf in jax.tree_util.tree_leaves(read(weights))} == {"float64"}
 
 
 def test_jax_setting_is_left_alone():
-    load_torch(rnn(dtype=np.float64))
+    read(rnn(dtype=np.float64))
     assert jnp.ones(1).dtype == jnp.float32
 
 
 def test_nan_weights_are_loaded_and_seen():
-    assert bad_arrays(load_torch(rnn() | {"rnn.weight_hh_l0": np.full((3, 3), np.nan, np.float32)}))
+    assert bad_arrays(read(rnn() | {"rnn.weight_hh_l0": np.full((3, 3), np.nan, np.float32)}))
 
 
 @pytest.mark.parametrize("wrap", [lambda w: {"state_dict": w}, lambda w: {"run": {"model": w, "epoch": 1}}])
@@ -194,12 +199,12 @@ def test_checkpoints_are_entered(wrap):
         "metrics": {"loss": np.float32(0.1)},
         "optimizer": {"state": {0: {"m": np.ones(3)}}},
     }
-    assert model_hash(load_torch(around | wrap(rnn()))) == model_hash(load_torch(rnn()))
+    assert model_hash(read(around | wrap(rnn()))) == model_hash(read(rnn()))
 
 
 def test_two_models_in_a_checkpoint_are_ambiguous():
     with pytest.raises(ValueError, match=r"2 mappings of weights were found, 'model', 'ema'; .*\['model'\]"):
-        load_torch({"model": rnn(), "ema": rnn()})
+        read({"model": rnn(), "ema": rnn()})
 
 
 class TestLiveModules:
@@ -223,7 +228,7 @@ class TestLiveModules:
 
         with pytest.raises(ValueError, match="got Leaky, whose equations are unknown.*state_dict"):
             load_torch(Leaky())
-        assert len(load_torch(Leaky().state_dict()).state) == 3
+        assert len(read(Leaky().state_dict()).state) == 3
 
     def test_bfloat16_and_float64(self, torch):
         for dtype, kept in {

@@ -54,7 +54,8 @@ def flipflop(cell: str = "gru") -> VectorField:
         (128, 'cell[0]', ('pulse[0]', 'pulse[1]', 'pulse[2]'))
     """
     with as_file(files(__name__) / f"flipflop_{_checked(cell)}64.safetensors") as path:
-        return load_torch(path, inputs=entry_names("pulse", (3,)), outputs=entry_names("bit", (3,)))
+        inputs, outputs = entry_names("pulse", (3,)), entry_names("bit", (3,))
+        return load_torch(path, nonlinearity="tanh", inputs=inputs, outputs=outputs)
 
 
 def flipflop_states(cell: str = "gru") -> Float64[np.ndarray, "1024 state"]:

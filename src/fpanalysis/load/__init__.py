@@ -1,13 +1,13 @@
 """Trained models from files: the package's own checkpoints and training runs, PyTorch, safetensors."""
 
-import inspect
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
 from fpanalysis._messages import listed, nearest
 from fpanalysis.load._checkpoint import read_checkpoint
-from fpanalysis.load._torch import load_torch
+from fpanalysis.load._torch import Options, load_torch, read_torch
 
 __all__ = ["load", "load_torch"]
 
@@ -56,7 +56,12 @@ def load(path: str | os.PathLike[str], **options: Any) -> Any:
             f"{nearest(suffix, _SUFFIXES) if suffix else ''}"
         )
     _check_options(options, suffix)
-    return read_checkpoint(path) if suffix == ".eqx" else load_torch(path, **options)
+    if suffix == ".eqx":
+        return read_checkpoint(path)
+    field, notes = read_torch(path, Options(**options))
+    for note in notes:
+        warnings.warn(note, stacklevel=2)
+    return field
 
 
 def _existing(path: Any) -> Path:
@@ -77,7 +82,7 @@ def _check_options(options: dict[str, Any], suffix: str) -> None:
         raise TypeError(
             f"options: an .eqx file says all of this itself and takes none, got {listed(options)}"
         )
-    known = [name for name in inspect.signature(load_torch).parameters if name != "source"]
+    known = Options._fields
     for name in options:
         if name not in known:
             raise TypeError(f"options: expected some of {listed(known)}, got {name!r}{nearest(name, known)}")

@@ -10,11 +10,27 @@ import numpy as np
 from fpanalysis._cells import RNNCell, StackedCell
 from fpanalysis._messages import nearest
 from fpanalysis.load._names import LayerNames
+from fpanalysis.load._normed import norm_shell
 from fpanalysis.load._shells import cell_shell, linear_shell
+from fpanalysis.load._sources import as_array
 
 Arrays = Mapping[str, np.ndarray]
 # Rows of weight_hh per hidden unit.
 _KINDS = {1: "RNNCell", 3: "GRUCell", 4: "LSTMCell"}
+
+
+def arrays_of(
+    tensors: Mapping[str, Any], layers: Sequence[LayerNames], others: Sequence[str] = ()
+) -> dict[str, np.ndarray]:
+    """Return the weights of recurrent layers, and of other modules, as arrays of one dtype."""
+    names = [name for layer in layers for name in layer if name is not None]
+    for other in others:
+        start = f"{other}." if other else ""
+        names += [name for name in (f"{start}weight", f"{start}bias") if name in tensors]
+    arrays = {name: as_array(name, tensors[name]) for name in names}
+    # One dtype throughout, the widest, so that no operation depends on how JAX promotes.
+    dtype = np.result_type(*(array.dtype for array in arrays.values()))
+    return {name: array.astype(dtype, copy=False) for name, array in arrays.items()}
 
 
 def make_cell(layers: Sequence[LayerNames], arrays: Arrays, nonlinearity: str) -> Callable:
@@ -38,6 +54,14 @@ def make_linear(prefix: str, arrays: Arrays) -> eqx.nn.Linear:
     if bias is not None and bias.shape != weight.shape[:1]:
         raise _torn(f"{start}bias", bias, weight.shape[:1])
     shell = linear_shell(weight.shape[1], weight.shape[0], bias is not None, weight.dtype.name)
+    return _fill(shell, weight=weight, bias=bias)
+
+
+def make_norm(prefix: str, arrays: Arrays, size: int, eps: float) -> eqx.nn.LayerNorm:
+    """Return the layer norm whose weight and bias, if any, these are."""
+    weight, bias = arrays.get(f"{prefix}.weight"), arrays.get(f"{prefix}.bias")
+    dtype = next(iter(arrays.values())).dtype.name
+    shell = norm_shell(size, eps, weight is not None, bias is not None, dtype)
     return _fill(shell, weight=weight, bias=bias)
 
 

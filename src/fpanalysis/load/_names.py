@@ -83,6 +83,34 @@ def layer_names(names: Iterable[str], prefix: str) -> list[LayerNames]:
     return [_one_layer({m["part"]: m[0] for m in matches if (m["depth"] or "") == depth}) for depth in depths]
 
 
+def foreign_weights(tensors: Mapping[str, Any], prefix: str) -> str | None:
+    """Say which weights stand beside the recurrent ones at `prefix` that no layer of torch.nn has, if any.
+
+    Vectors as long as the units or gates, such as those of a norm or of time constants, hint at a class with
+    equations of its own. At the top level they may be anything.
+    """
+    if not prefix:
+        return None
+    sizes = {size for name, t in tensors.items() if _is_part(name, prefix) for size in t.shape}
+    foreign = [
+        name
+        for name, tensor in tensors.items()
+        if name.startswith(f"{prefix}.") and not _RECURRENT.fullmatch(name) and not name.endswith("bias")
+        if len(tensor.shape) == 1 and tensor.shape[0] in sizes - {1}
+    ]
+    if not foreign:
+        return None
+    return (
+        f"source: {listed(foreign)} beside the weights at {prefix!r} is in no layer of torch.nn, whose "
+        "equations are assumed; where they are others, write them as a function for fpanalysis.vector_field"
+    )
+
+
+def _is_part(name: str, prefix: str) -> bool:
+    match = _RECURRENT.fullmatch(name)
+    return match is not None and (match["prefix"] or "") == prefix
+
+
 def _depth(suffix: str) -> int:
     return int(suffix.removeprefix("_l") or 0)
 

@@ -12,8 +12,9 @@ from fpanalysis.load._shells import CELL_KINDS
 
 _DTYPES = ("float16", "bfloat16", "float32", "float64")
 
-# The arrays of a checkpoint, in their order in the file: a cell (or a `StackedCell`) and the readout.
-Parts = tuple[Any, eqx.nn.Linear | None]
+# The arrays of a checkpoint, in their order in the file: a cell (or a `StackedCell`), and the readout: an
+# `equinox.nn.Linear`, of a vector field also a `NormedLinear`, or None.
+Parts = tuple[Any, Any]
 
 
 def cell_header(cell: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import pickle
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,16 @@ from fpanalysis.load._content import PICKLE, SAFETENSORS, ZIP, check_content
 
 _FLOATS = ("float64", "float32", "float16", "bfloat16")
 _HALF = ("float16", "bfloat16")
+# What a dynamically quantised cell calls its packed weights; layers have `_all_weight_values.0.param`.
+_PACKED = ("_packed_weight_ih", "_packed_weight_hh")
+
+
+class Unread(NamedTuple):
+    """A weight that cannot be computed of its parts, and why; its place and shape are known."""
+
+    why: str
+    shape: tuple[int, ...]
+    dtype: Any
 
 
 def named_tensors(source: Any) -> Mapping[str, Any]:
@@ -28,19 +38,50 @@ def named_tensors(source: Any) -> Mapping[str, Any]:
             f"{type(source).__module__}.{type(source).__qualname__}"
         )
     found = _state_dict_in(source)
+    for name in map(str, found):
+        if name.rpartition(".")[2] in _PACKED or "._all_weight_values." in f".{name}":
+            raise ValueError(quantised(name))
     return {str(name): value for name, value in found.items() if _is_tensor(value)}
 
 
 def as_array(name: str, tensor: Any) -> np.ndarray:
     """Return a tensor as an array of its own memory, float32 or float64 (halves become float32)."""
+    if isinstance(tensor, Unread):
+        raise ValueError(tensor.why)
     dtype = str(tensor.dtype).removeprefix("torch.")
     if dtype not in _FLOATS:
         raise ValueError(f"source: expected {name!r} to be of a floating dtype {_FLOATS}, got {dtype}")
     if hasattr(tensor, "detach"):
-        tensor = tensor.detach().cpu()
-        tensor = (tensor.float() if dtype in _HALF else tensor).numpy()
+        tensor = _as_numpy(name, tensor.detach().float() if dtype in _HALF else tensor.detach())
     # A copy, because JAX may share the memory of a NumPy array, and a live module goes on training.
     return np.array(tensor, dtype=np.float32 if dtype in _HALF else dtype)
+
+
+def no_values(name: str) -> str:
+    """Return the message for a weight that has a shape only."""
+    return (
+        f"source: {name!r} is on the meta device, which holds no values; make it real first: "
+        "module.to_empty(device='cpu'), then module.load_state_dict(...)"
+    )
+
+
+def quantised(name: str) -> str:
+    """Return the message for a quantised recurrent layer."""
+    return (
+        f"source: {name!r} is quantised: it computes with integers, not with the equations of torch.nn; pass "
+        "the model from before quantisation"
+    )
+
+
+def _as_numpy(name: str, tensor: Any) -> np.ndarray:
+    if getattr(tensor, "is_meta", False):
+        raise ValueError(no_values(name))
+    try:
+        return tensor.cpu().numpy()
+    except Exception as error:
+        # PyTorch has no one exception for tensors without a plain array: sparse, distributed, traced ones.
+        reason = (str(error).splitlines() or [""])[0]
+        raise ValueError(f"source: {name!r} cannot be read as a plain array: {reason or error!r}") from error
 
 
 def _read(path: Path) -> Any:
