@@ -6,8 +6,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from fpanalysis._messages import listed
-
 Labelled = TypeVar("Labelled", xr.DataArray, xr.Dataset)
 
 
@@ -35,8 +33,8 @@ def plain_labels(data: Labelled, argument: str) -> Labelled:
         where = f"{argument}: the labels {str(name)!r}"
         if missing := np.flatnonzero(index.isna()).tolist():
             raise ValueError(
-                f"{where} are missing at the positions {listed(map(str, missing))}; leave those conditions "
-                "out, or give them labels of their own"
+                f"{where} are missing at {len(missing)} of {len(index)} positions, first at {missing[0]}; "
+                "leave those conditions out, or give them labels of their own"
             )
         index = _unpacked(index)
         if index.dtype != object:

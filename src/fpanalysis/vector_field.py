@@ -243,15 +243,15 @@ def _outcome(argument: str, module: PyTree, call: Callable, sizes: tuple[int, in
             return outcome(jnp.float64, float64)
         except TRACED as error:
             raise TypeError(
-                f"{argument}: expected a function that JAX can trace; it turns its arguments into numbers, as "
-                "NumPy, float() and if do. Use jax.numpy, jnp.where and jax.lax.cond instead "
+                f"{argument}: expected a function that JAX can trace; it turns its arguments into numbers, "
+                "as NumPy, float() and if do. Use jax.numpy, jnp.where and jax.lax.cond instead "
                 f"({_first_line(error)})"
             ) from error
         except Exception as error:
             if not _succeeds(lambda: outcome(jnp.float32, lambda module: module)):
                 raise
             raise ValueError(
-                f"{argument}: it takes a float32 state but fails for float64, in which everything is computed; "
+                f"{argument}: it takes a float32 state but fails for float64, in which all is computed; "
                 f"let its dtypes follow that of the state ({_first_line(error)})"
             ) from error
 
