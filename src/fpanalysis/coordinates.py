@@ -27,16 +27,18 @@ def plain_labels(data: Labelled, argument: str) -> Labelled:
     for name, coord in data.coords.items():
         if coord.ndim != 1 or isinstance(data.xindexes.get(name), xr.indexes.PandasMultiIndex):
             continue
-        index = coord.to_index()
-        if index.dtype != object and not pd.api.types.is_extension_array_dtype(index.dtype):
+        if isinstance(coord.dtype, np.dtype) and coord.dtype != object:
             continue
-        where = f"{argument}: the labels {str(name)!r}"
+        index, where = coord.to_index(), f"{argument}: the labels {str(name)!r}"
         if missing := np.flatnonzero(index.isna()).tolist():
             raise ValueError(
                 f"{where} are missing at {len(missing)} of {len(index)} positions, first at {missing[0]}; "
                 "leave those conditions out, or give them labels of their own"
             )
-        index = _unpacked(index)
+        if coord.dtype == object:
+            index = _unpacked(index)
+        if isinstance(index, pd.CategoricalIndex):
+            index = index.categories.take(index.codes)
         if index.dtype != object:
             zone = {"time_zone": "UTC"} if isinstance(index.dtype, pd.DatetimeTZDtype) else {}
             new[name] = xr.Variable(coord.dims, _plain(index, where), {**coord.attrs, **zone})
@@ -73,16 +75,15 @@ def differing_labels(one: xr.DataArray, other: xr.DataArray) -> list[str]:
         if coord.ndim == 1
         and name not in (coord.dims[0], f"{coord.dims[0]}_x", f"{coord.dims[0]}_y")
         and name in other.coords
+        and coord.dims == other.coords[name].dims
         and not coord.variable.equals(other.coords[name].variable)
     ]
 
 
 def _unpacked(index: pd.Index) -> pd.Index:
-    """Return categories and objects as what they are; objects that are text or mixed stay objects."""
-    if isinstance(index, pd.CategoricalIndex):
-        return index.categories.take(index.codes)
-    if index.dtype != object or all(isinstance(value, str) for value in index):
-        return index
+    """Return objects as what they all are; text and what is mixed stay objects."""
+    if all(isinstance(value, str) for value in index):
+        return index.astype(object)
     return pd.Index(pd.Series(index.to_numpy(), dtype=object).infer_objects())
 
 
