@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 _OUTSIDE = "call this outside of jax.jit, jax.grad, jax.vmap and loops of jax.lax"
 # What JAX says of a value that it only traces where a number is needed.
@@ -35,7 +36,7 @@ def in_float64() -> Iterator[None]:
         for off in (jax.debug_nans, jax.debug_infs, jax.disable_jit):
             settings.enter_context(off(False))
         settings.enter_context(usual_errors())
-        if isinstance(jnp.zeros(()), jax.core.Tracer):
+        if isinstance(jnp.zeros(()), Tracer):
             settings.enter_context(jax.ensure_compile_time_eval())
         try:
             yield
@@ -61,5 +62,5 @@ def model_rules() -> Any:
 
 def refuse_traced(value: Any, argument: str) -> None:
     """Raise `TypeError` if JAX is tracing `value`, or anything in a tree of values: it has no numbers yet."""
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree_util.tree_leaves(value)):
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree_util.tree_leaves(value)):
         raise TypeError(f"{argument}: expected numbers, got values that JAX is tracing; {_OUTSIDE}")

@@ -220,7 +220,7 @@ def _count_outputs(read: Callable | None, layout: Layout) -> int:
         return 0
     y = _outcome("readout", read, lambda read, x, u: read(layout.unflatten(x)), (layout.size, 0))
     if not hasattr(y, "shape") or len(y.shape) != 1:
-        raise ValueError(f"readout: expected a function that returns a vector, got {_shapes(y)}")
+        raise ValueError(f"readout: expected a function that returns a vector, got {_shapes(y)}{_hint(y)}")
     return y.shape[0]
 
 
