@@ -99,6 +99,14 @@ def test_every_kind_becomes_plain(kind, name):
     assert data.identical(before)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_label_of_the_whole_becomes_plain(kind):
+    labels, expected = KINDS[kind]
+    got = plain_labels(along(labels).isel(level=1), "inputs")["level"]
+    assert got.item() == expected.tolist()[1]
+    assert not isinstance(got.item(), np.generic)  # an object that holds a number cannot be saved
+
+
 def test_plain_labels_are_left_alone():
     data = along(["x", "y", "z"])
     assert plain_labels(data, "inputs") is data

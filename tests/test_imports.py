@@ -15,6 +15,8 @@ PACKAGE = "fpanalysis"
 # Modules that work on arrays only, as prefixes.
 ARRAYS = (
     "_cells",
+    "_numerics",
+    "_rounding",
     "candidates",
     "cell_weights",
     "control.controller",
@@ -111,7 +113,7 @@ def test_array_modules_know_neither_datasets_nor_figures(module):
 def test_plots_read_datasets_only(module):
     assert not _third_party(module) & {"jax", "equinox", "optimistix", "diffrax"}
     ours = {name for name in imported(module) if name.startswith(PACKAGE)}
-    plain = ("_files", "_messages", "dataset", "measures", "projection", "states")
+    plain = ("_files", "_messages", "_rounding", "dataset", "measures", "projection", "states")
     allowed = (f"{PACKAGE}.plot", *(f"{PACKAGE}.{name}" for name in plain))
     assert all(name.startswith(allowed) for name in ours), ours
 

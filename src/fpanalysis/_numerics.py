@@ -6,8 +6,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.core import Tracer
+
+from fpanalysis._rounding import usual_errors
 
 _OUTSIDE = "call this outside of jax.jit, jax.grad, jax.vmap and loops of jax.lax"
 # What JAX says of a value that it only traces where a number is needed.
@@ -24,7 +25,7 @@ def in_float64() -> Iterator[None]:
     """Compute in float64, under JAX's and NumPy's usual rules for NaN, infinities and compilation.
 
     Starts that diverge, and padding, make NaN and infinite values on purpose: `jax_debug_nans` and
-    `jax_debug_infs` are off inside, and so is `jax_disable_jit`, without which a search takes hours. All of
+    `jax_debug_infs` are off inside, and so is `jax_disable_jit`, with which a search would take hours. All of
     it holds inside the context and in this thread only. Inside of somebody's `jax.jit`, numbers are computed
     at once, as they would be outside.
 
@@ -42,14 +43,6 @@ def in_float64() -> Iterator[None]:
             yield
         except TRACED as error:
             raise TypeError(f"model: it holds values that JAX is tracing; {_OUTSIDE}") from error
-
-
-def usual_errors() -> np.errstate:
-    """Return a context in which NumPy treats overflow and the like as it does by default.
-
-    With `numpy.seterr(all="raise")`, numbers that fall below the smallest one would end a computation.
-    """
-    return np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
 
 
 def model_rules() -> Any:

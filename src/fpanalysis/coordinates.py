@@ -25,12 +25,16 @@ def plain_labels(data: Labelled, argument: str) -> Labelled:
     """
     new = {}
     for name, coord in data.coords.items():
-        if coord.ndim != 1 or isinstance(data.xindexes.get(name), xr.indexes.PandasMultiIndex):
+        if coord.ndim > 1 or isinstance(data.xindexes.get(name), xr.indexes.PandasMultiIndex):
             continue
         if isinstance(coord.dtype, np.dtype) and coord.dtype != object:
             continue
-        index, where = coord.to_index(), f"{argument}: the labels {str(name)!r}"
-        if missing := np.flatnonzero(index.isna()).tolist():
+        index = coord.to_index() if coord.ndim else pd.Index([coord.item()])
+        where = f"{argument}: the labels {str(name)!r}"
+        missing = np.flatnonzero(index.isna()).tolist()
+        if missing and not coord.ndim:
+            continue  # no condition's label
+        if missing:
             raise ValueError(
                 f"{where} are missing at {len(missing)} of {len(index)} positions, first at {missing[0]}; "
                 "leave those conditions out, or give them labels of their own"
@@ -40,8 +44,9 @@ def plain_labels(data: Labelled, argument: str) -> Labelled:
         if isinstance(index, pd.CategoricalIndex):
             index = index.categories.take(index.codes)
         if index.dtype != object:
+            values = _plain(index, where)
             zone = {"time_zone": "UTC"} if isinstance(index.dtype, pd.DatetimeTZDtype) else {}
-            new[name] = xr.Variable(coord.dims, _plain(index, where), {**coord.attrs, **zone})
+            new[name] = xr.Variable(coord.dims, values.reshape(coord.shape), {**coord.attrs, **zone})
     return data.assign_coords(new) if new else data
 
 

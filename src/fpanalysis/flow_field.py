@@ -9,7 +9,8 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from fpanalysis._messages import listed, nearest
-from fpanalysis._numerics import refuse_traced, usual_errors
+from fpanalysis._numerics import refuse_traced
+from fpanalysis._rounding import usual_errors
 from fpanalysis.conditions import conditions_from
 from fpanalysis.dataset import NONE, attributes
 from fpanalysis.goal import Goal

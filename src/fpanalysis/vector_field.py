@@ -130,8 +130,9 @@ def vector_field(
         A `VectorField`.
 
     Raises:
-        TypeError: `f` is not callable, or names are not names.
-        ValueError: sizes are unknown, or `f` returns something that is not shaped like the state.
+        TypeError: `f` is not callable, or needs numbers where JAX traces; or names are not names.
+        ValueError: sizes are unknown, or `f` returns something that is not shaped like the state, or that is
+            not float64 for a float64 state.
 
     Example:
         >>> import jax.numpy as jnp, fpanalysis as fpa
