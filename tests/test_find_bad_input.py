@@ -4,6 +4,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from systems import find, tanh_network
@@ -85,9 +86,9 @@ BAD_ARGUMENTS = [
     ),
     ({"goal": array((3, 2), 0, "input")}, ValueError, r"goal: expected dims with text for names, got \[0\]"),
     (
-        {"goal": array((2, 2, 2), "a", "b", "input").stack(ab=("a", "b"))},
+        {"goal": array((3, 2), "a", "input", a=pd.array([1, None, 3], dtype="Int64"))},
         ValueError,
-        "'ab', .* belong to a MultiIndex",
+        "goal: the labels 'a' are missing at 1 of 3 positions, first at 1",
     ),
     (
         {"goal": {"left": array((2,), "c", c=[0, 1]), "right": array((2,), "c", c=[0, 2])}},

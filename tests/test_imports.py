@@ -15,6 +15,8 @@ PACKAGE = "fpanalysis"
 # Modules that work on arrays only, as prefixes.
 ARRAYS = (
     "_cells",
+    "_numerics",
+    "_rounding",
     "arithmetic",
     "candidates",
     "cell_weights",
@@ -116,6 +118,7 @@ def test_plots_read_datasets_only(module):
     plain = (
         "_files",
         "_messages",
+        "_rounding",
         "dataset",
         "measures",
         "projection",

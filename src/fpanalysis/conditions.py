@@ -8,6 +8,8 @@ import numpy as np
 import xarray as xr
 
 from fpanalysis._messages import listed, nearest
+from fpanalysis._numerics import refuse_traced
+from fpanalysis.coordinates import differing_labels, plain_labels, without_levels
 from fpanalysis.schema import RESERVED
 
 
@@ -79,6 +81,7 @@ def conditions_from(names: tuple[str, ...], value: Any, argument: str) -> Condit
     else:
         array = _from_array(names, value, argument)
     array = array.drop_vars([name for name, coord in array.coords.items() if coord.ndim == 0])
+    array = without_levels(array, argument)
     _check_dims(array, argument)
     array = array.transpose(..., "input").astype(float)
     if not np.all(np.isfinite(array.values)):
@@ -104,11 +107,6 @@ def _check_dims(array: xr.DataArray, argument: str) -> None:
         )
     if unnamed := [name for name in names if not isinstance(name, str)]:
         raise ValueError(f"{argument}: expected dims with text for names, got {unnamed}")
-    if several := [name for name in array.indexes if array.indexes[name].nlevels > 1]:
-        raise ValueError(
-            f"{argument}: {listed(several)} belong to a MultiIndex, which a file cannot hold; call "
-            "reset_index or unstack first"
-        )
 
 
 def spread_candidates(candidates: Any, names: tuple[str, ...], conditions: Conditions) -> np.ndarray:
@@ -124,7 +122,7 @@ def spread_candidates(candidates: Any, names: tuple[str, ...], conditions: Condi
         ValueError: shapes, names or dims do not fit, or there is no candidate.
     """
     if isinstance(candidates, xr.DataArray):
-        _numbers(candidates.values, "candidates")
+        candidates = without_levels(_with_numbers(candidates, "candidates"), "candidates")
     else:
         candidates = xr.DataArray(_numbers(candidates, "candidates"))
         if candidates.ndim != 2 or candidates.shape[1] != len(names):
@@ -156,6 +154,8 @@ def spread_candidates(candidates: Any, names: tuple[str, ...], conditions: Condi
         )
     except ValueError as error:
         raise ValueError(f"candidates: their coordinates are not those of the conditions ({error})") from None
+    if differ := differing_labels(candidates, conditions.template):
+        raise ValueError(f"candidates: their coordinates {listed(differ)} are not those of the conditions")
     full = {dim: conditions.template.sizes[dim] for dim in conditions.dims}
     wide = candidates.transpose(..., "candidate", "state").variable
     wide = wide.set_dims({**full, "candidate": wide.sizes["candidate"], "state": len(names)})
@@ -164,7 +164,7 @@ def spread_candidates(candidates: Any, names: tuple[str, ...], conditions: Condi
 
 
 def _from_dataarray(names: tuple[str, ...], value: xr.DataArray, argument: str) -> xr.DataArray:
-    _numbers(value.values, argument)
+    value = plain_labels(_with_numbers(value, argument), argument)
     if "input" not in value.dims:
         raise ValueError(f"{argument}: expected a DataArray with a dim 'input', got dims {tuple(value.dims)}")
     if "input" in value.coords:
@@ -210,9 +210,8 @@ def _split(entry: Any, n: int, name: str, argument: str) -> list[xr.DataArray]:
     """Return one DataArray per member of a block."""
     if isinstance(entry, xr.DataArray):
         if n == 1 and "input" not in entry.dims:
-            _numbers(entry.values, f"{argument}[{name!r}]")
-            return [entry]
-        entry = entry.values
+            return [plain_labels(_with_numbers(entry, f"{argument}[{name!r}]"), argument)]
+        entry = entry.data
     array = _numbers(entry, f"{argument}[{name!r}]")
     if array.ndim == 0 and n >= 1:
         return [xr.DataArray(float(array))] * n
@@ -239,7 +238,13 @@ def _from_array(names: tuple[str, ...], value: Any, argument: str) -> xr.DataArr
     return xr.DataArray(array, dims="input")
 
 
+def _with_numbers(value: xr.DataArray, argument: str) -> xr.DataArray:
+    """Return a DataArray with float64 for its values, whatever held them."""
+    return value.copy(data=_numbers(value.data, argument))
+
+
 def _numbers(value: Any, argument: str, expected: str = "numbers") -> np.ndarray:
+    refuse_traced(value, argument)
     try:
         array = np.asarray(value)
         if array.dtype.kind not in "biufO":  # NumPy would read text as numbers, and drop imaginary parts

@@ -9,6 +9,8 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from fpanalysis._messages import listed, nearest
+from fpanalysis._numerics import refuse_traced
+from fpanalysis._rounding import usual_errors
 from fpanalysis.conditions import conditions_from
 from fpanalysis.dataset import attributes
 from fpanalysis.goal import Goal
@@ -85,21 +87,22 @@ def flow_field(
         >>> float(ds.flow.sel(first=0.0, second=2.0, plane_axis="angle"))
         2.0
     """
-    subject = _single(model)
-    field = subject.fields[0]
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 2:
-        raise ValueError(f"n: expected a whole number of at least 2, got {n!r}")
-    inputs = _input(subject, u)
-    projection, names, states = _plane(field, plane, through)
-    ranges = _extent(extent, projection, states)
-    first, second = (np.linspace(low, high, int(n)) for low, high in ranges)
-    flow, speed = _evaluate(
-        field, projection, np.stack(np.meshgrid(first, second, indexing="ij"), -1), inputs
-    )
-    _warn_if_not_finite(speed)
-    spanned = "two entries of the state" if states is None else "principal components"
-    attrs = attributes(subject.fields, {"plane": spanned, "n": int(n)})
-    return _labelled(field, projection, names, (first, second), flow, speed, inputs, attrs)
+    with usual_errors():
+        subject = _single(model)
+        field = subject.fields[0]
+        if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 2:
+            raise ValueError(f"n: expected a whole number of at least 2, got {n!r}")
+        inputs = _input(subject, u)
+        projection, names, states = _plane(field, plane, through)
+        ranges = _extent(extent, projection, states)
+        first, second = (np.linspace(low, high, int(n)) for low, high in ranges)
+        flow, speed = _evaluate(
+            field, projection, np.stack(np.meshgrid(first, second, indexing="ij"), -1), inputs
+        )
+        _warn_if_not_finite(speed)
+        spanned = "two entries of the state" if states is None else "principal components"
+        attrs = attributes(subject.fields, {"plane": spanned, "n": int(n)})
+        return _labelled(field, projection, names, (first, second), flow, speed, inputs, attrs)
 
 
 def _single(model: Model) -> Subject:
@@ -178,6 +181,7 @@ def _point(through: Any, field: VectorField) -> np.ndarray:
     """Return the state that the plane goes through, `(state,)`."""
     if isinstance(through, xr.DataArray):
         through = states_of(through, field.state, "through", "the model").values
+    refuse_traced(through, "through")
     try:
         point = np.asarray(through, dtype=float)
     except (TypeError, ValueError):
@@ -199,6 +203,7 @@ def _extent(extent: Any, projection: Projection, states: np.ndarray | None) -> n
                 "the plane; got none"
             )
         return _around(projection(states))
+    refuse_traced(extent, "extent")
     try:
         found = np.asarray(extent, dtype=float)
     except (TypeError, ValueError):

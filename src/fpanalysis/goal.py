@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from fpanalysis._messages import listed, nearest
+from fpanalysis._numerics import refuse_traced
 from fpanalysis.control.controller import FEEDBACK, Controller
 from fpanalysis.subject import LOOPS
 
@@ -250,7 +251,7 @@ def _dims(values: Any) -> list[str]:
 def _places(value: Any, name: str, dim: str, number: bool = False) -> xr.DataArray:
     """Return positions or velocities along `axis` and other dims."""
     if isinstance(value, xr.DataArray):
-        _numbers(value.values, name)
+        _numbers(value.data, name)
         if value.sizes.get("axis") != 2:
             raise ValueError(
                 f"{name}: expected a DataArray with a dim 'axis' of length 2, got {dict(value.sizes)}"
@@ -307,7 +308,7 @@ def _without_stale(value: xr.DataArray, prefix: str) -> xr.DataArray:
 def _levels(value: Any, name: str) -> xr.DataArray:
     """Return one number, or numbers along a dim of their own."""
     if isinstance(value, xr.DataArray):
-        _numbers(value.values, name)
+        _numbers(value.data, name)
         levels = _without_stale(value.astype(float), "")
     else:
         array = _numbers(value, name)
@@ -328,6 +329,7 @@ def _levels(value: Any, name: str) -> xr.DataArray:
 
 
 def _numbers(value: Any, name: str) -> np.ndarray:
+    refuse_traced(value, name)
     try:
         array = np.asarray(value)
         if array.dtype.kind not in "biuf":

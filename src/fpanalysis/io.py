@@ -171,6 +171,11 @@ def _check_dataset(ds: xr.Dataset) -> None:
 
 def _check_values(name: str, variable: xr.Variable) -> None:
     dtype = variable.dtype
+    if not isinstance(dtype, np.dtype):
+        raise TypeError(
+            f"ds: variable {name!r} has the pandas type {dtype}, which netCDF cannot hold; change it, as in "
+            f"ds.assign_coords({{{name!r}: ds[{name!r}].astype(str)}})"
+        )
     # Half and extended precision have no netCDF type.
     if dtype.kind not in "biufcUSMmO" or (dtype.kind in "fc" and dtype.str[1:] not in _FLOATS):
         raise TypeError(f"ds: variable {name!r} has the dtype {dtype}, which netCDF cannot hold")

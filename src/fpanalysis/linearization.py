@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from fpanalysis._numerics import in_float64, model_rules, refuse_traced
 from fpanalysis.vector_field import VectorField, float64
 
 # Bytes of derivatives in flight at once. A forward-mode pass holds a few arrays of the size of its result.
@@ -65,7 +66,7 @@ def jacobians(field: VectorField, x: np.ndarray, u: np.ndarray) -> Linearization
         np.empty((len(x), n_output, n_state)),
     )
     chunk = _chunk_size(len(x), 8 * _ARRAYS_IN_FLIGHT * n_state * (n_state + n_input + n_output))
-    with jax.enable_x64(True):
+    with in_float64():
         field = float64(field)
         for start in range(0, len(x), chunk):
             # Clipped indices repeat the last point, so that a last, shorter chunk keeps the shape.
@@ -88,7 +89,8 @@ def state_jacobian(
     layout = field.state_layout
 
     def leaves(x: Array) -> list[Array]:
-        return layout.treedef.flatten_up_to(field.function(layout.unflatten(x), u))
+        with model_rules():
+            return layout.treedef.flatten_up_to(field.function(layout.unflatten(x), u))
 
     basis = jnp.eye(x.size, dtype=x.dtype)
     values, blocks = jax.vmap(lambda v: jax.jvp(leaves, (x,), (v,)), out_axes=(None, -1))(basis)
@@ -117,6 +119,7 @@ def _chunk_size(n: int, bytes_each: int) -> int:
 
 
 def _checked(array: np.ndarray, name: str, size: int) -> np.ndarray:
+    refuse_traced(array, name)
     array = np.asarray(array, dtype=np.float64)
     if array.ndim != 2 or array.shape[1] != size:
         raise ValueError(f"{name}: expected an array of shape (n, {size}), got {array.shape}")

@@ -10,11 +10,13 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from fpanalysis._messages import listed, nearest
+from fpanalysis._numerics import refuse_traced
 from fpanalysis.control.controller import Controller
 from fpanalysis.control.ensemble import Ensemble, Recorded, recorded
 from fpanalysis.control.network import Network
 from fpanalysis.control.simulation import simulate_trials
 from fpanalysis.control.trials import Trials
+from fpanalysis.coordinates import plain_labels
 from fpanalysis.trajectories import trajectories, warn_if_not_finite
 from fpanalysis.vector_field import VectorField, check_finite, vector_field
 
@@ -183,7 +185,7 @@ def _matched(
         raise ValueError(
             f"{argument}: expected the dims {listed(needs)}, got {dims} without {listed(missing)}"
         )
-    _numbers(given.values, argument)
+    given = plain_labels(given.copy(data=_numbers(given.data, argument)), argument)
     if dim in given.coords:
         labels = [str(label) for label in given[dim].values]
         for label in labels:
@@ -200,10 +202,11 @@ def _matched(
     if given.sizes[dim] != len(names):
         raise ValueError(f"{argument}: expected {len(names)} entries along {dim!r}, got {given.sizes[dim]}")
     along = [name for name, coord in given.coords.items() if dim in coord.dims]
-    return given.drop_vars(along).astype(np.float64)
+    return given.drop_vars(along)
 
 
 def _numbers(given: Any, argument: str) -> np.ndarray:
+    refuse_traced(given, argument)
     array = np.asarray(given)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{argument}: expected real numbers, got {type(given).__name__} of {array.dtype}")
@@ -212,6 +215,7 @@ def _numbers(given: Any, argument: str) -> np.ndarray:
 
 def _time_step(field: VectorField, drive: xr.DataArray, dt: float | None) -> float | None:
     """Return the seconds per sample, from wherever they are known."""
+    refuse_traced(dt, "dt")
     if dt is not None and not (np.isfinite(dt) and dt > 0):
         raise ValueError(f"dt: expected a positive number of seconds, got {dt!r}")
     given = [("dt", dt)] if dt is not None else []

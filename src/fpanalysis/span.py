@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from fpanalysis._messages import listed
 from fpanalysis.conditions import Conditions, make_conditions
+from fpanalysis.coordinates import differing_labels
 from fpanalysis.goal import Goal
 from fpanalysis.subject import Subject
 
@@ -82,6 +84,8 @@ def _for_members(subject: Subject, conditions: Conditions, argument: str) -> tup
             xr.align(template, members, join="exact")
         except ValueError as error:
             raise ValueError(f"{argument}: its coordinates are not those of the ensemble ({error})") from None
+        if differ := differing_labels(template, members):
+            raise ValueError(f"{argument}: its coordinates {listed(differ)} are not those of the ensemble")
         order = [*shared, *(dim for dim in template.dims if dim not in shared)]
         grid = xr.DataArray(
             conditions.u.reshape(*conditions.shape, n_inputs), dims=(*conditions.dims, "input")

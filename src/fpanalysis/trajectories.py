@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fpanalysis._numerics import in_float64, refuse_traced
 from fpanalysis.vector_field import VectorField, float64
 
 # Bound on the integrator's steps within one sample interval; a solution that blows up reaches it.
@@ -64,6 +65,7 @@ def trajectories(
         >>> trajectories(halve, np.ones((1, 1)), np.zeros((1, 3, 1))).x.ravel()
         array([0.5  , 0.25 , 0.125])
     """
+    refuse_traced((x0, u, dt), "x0, u, dt")
     x0, u = np.asarray(x0, np.float64), np.asarray(u, np.float64)
     n_state, n_input = len(field.state), len(field.inputs)
     if x0.ndim != 2 or x0.shape[1] != n_state:
@@ -72,7 +74,7 @@ def trajectories(
         raise ValueError(f"u: expected an array of shape ({len(x0)}, time, {n_input}), got {u.shape}")
     if field.time_domain == "continuous" and dt is None:
         raise ValueError("dt: a continuous-time system needs the number of seconds that each input is held")
-    with jax.enable_x64(True):
+    with in_float64():
         # Numbers become arrays, or every new value of theirs would compile anew.
         numbers = [jnp.asarray(number, jnp.float64) for number in (1.0 if dt is None else dt, rtol, atol)]
         x, y = _run(float64(field), jnp.asarray(x0), jnp.asarray(u), *numbers)

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, PyTree
 
 from fpanalysis._cells import CellStep, cell_inputs, cell_layout, hidden_state
 from fpanalysis._messages import listed, nearest
+from fpanalysis._numerics import TRACED, in_float64, model_rules, refuse_traced
 from fpanalysis.labels import Layout, layout_of, names_from, vector_layout
 from fpanalysis.schema import TimeDomain
 
@@ -47,25 +48,27 @@ class VectorField(eqx.Module):
                     f"periodic: the state has no entry {name!r}{nearest(name, self.state)}; "
                     f"it has {listed(self.state)}"
                 )
-        # The stand-in state is float32 and the weights may be anything: no promotion rule applies here.
-        with jax.numpy_dtype_promotion("standard"):
-            self._check_structure()
+        self._check_structure()
 
     def _check_structure(self) -> None:
-        x = jax.ShapeDtypeStruct((self.state_layout.size,), jnp.float32)
-        u = jax.ShapeDtypeStruct((len(self.inputs),), jnp.float32)
-        expected = eqx.filter_eval_shape(self.state_layout.unflatten, x)
-        got = eqx.filter_eval_shape(lambda x, u: self.function(self.state_layout.unflatten(x), u), x, u)
+        expected = eqx.filter_eval_shape(self.state_layout.unflatten, jnp.zeros(self.state_layout.size))
+        sizes = (self.state_layout.size, len(self.inputs))
+        got = _outcome(
+            "f", self, lambda field, x, u: field.function(self.state_layout.unflatten(x), u), sizes
+        )
         if _shapes(got) != _shapes(expected):
             raise ValueError(
-                f"f: it must return a state like the one it is given, {_shapes(expected)}, got {_shapes(got)}"
+                f"f: it must return a state like the one it is given, {_shapes(expected)}, got "
+                f"{_shapes(got)}{_hint(got)}"
             )
+        _check_dtypes(got, "f")
         if self.readout is not None:
-            y = eqx.filter_eval_shape(self.output, x)
+            y = _outcome("readout", self, lambda field, x, u: field.output(x), sizes)
             if getattr(y, "shape", None) != (len(self.outputs),):
                 raise ValueError(
-                    f"readout: expected a vector of {len(self.outputs)} outputs, got {_shapes(y)}"
+                    f"readout: expected a vector of {len(self.outputs)} outputs, got {_shapes(y)}{_hint(y)}"
                 )
+            _check_dtypes(y, "readout")
 
     @property
     def state(self) -> tuple[str, ...]:
@@ -79,7 +82,8 @@ class VectorField(eqx.Module):
 
     def __call__(self, x: Float[Array, " state"], u: Float[Array, " input"]) -> Float[Array, " state"]:
         """Return the next state (discrete time) or `dx/dt` per second (continuous time)."""
-        return self.state_layout.flatten(self.function(self.state_layout.unflatten(x), u))
+        with model_rules():
+            return self.state_layout.flatten(self.function(self.state_layout.unflatten(x), u))
 
     def residual(self, x: Float[Array, " state"], u: Float[Array, " input"]) -> Float[Array, " state"]:
         """Return what vanishes at a fixed point: `F(x, u) − x`, or `F(x, u)` in continuous time."""
@@ -98,7 +102,8 @@ class VectorField(eqx.Module):
         """Return the readout of a state (an empty vector where there is no readout)."""
         if self.readout is None:
             return jnp.zeros((0,), x.dtype)
-        return self.readout(self.state_layout.unflatten(x))
+        with model_rules():
+            return self.readout(self.state_layout.unflatten(x))
 
 
 def vector_field(
@@ -133,8 +138,9 @@ def vector_field(
         A `VectorField`.
 
     Raises:
-        TypeError: `f` is not callable, or names are not names.
-        ValueError: sizes are unknown, or `f` returns something that is not shaped like the state.
+        TypeError: `f` is not callable, or needs numbers where JAX traces; or names are not names.
+        ValueError: sizes are unknown, or `f` returns something that is not shaped like the state, or that is
+            not float64 for a float64 state.
 
     Example:
         >>> import jax.numpy as jnp, fpanalysis as fpa
@@ -160,6 +166,7 @@ def vector_field(
     read = None if readout is None else _Readout(readout, hidden_state(f))
     outputs = _count_outputs(read, layout) if outputs is None else outputs
     output_names = names_from(outputs, "output", "outputs")
+    refuse_traced(dt, "dt")
     seconds = None if dt is None else float(dt)
     angles = names_from(list(periodic) if isinstance(periodic, tuple) else periodic, "", "periodic")
     return VectorField(function, read, layout, input_names, output_names, time_domain, seconds, angles)
@@ -220,28 +227,97 @@ def _layout(f: Callable, state: Any, is_cell: bool) -> Layout:
 def _count_outputs(read: Callable | None, layout: Layout) -> int:
     if read is None:
         return 0
-    x = jax.ShapeDtypeStruct((layout.size,), jnp.float32)
-    y = eqx.filter_eval_shape(lambda x: read(layout.unflatten(x)), x)
+    y = _outcome("readout", read, lambda read, x, u: read(layout.unflatten(x)), (layout.size, 0))
     if not hasattr(y, "shape") or len(y.shape) != 1:
-        raise ValueError(f"readout: expected a function that returns a vector, got {_shapes(y)}")
+        raise ValueError(f"readout: expected a function that returns a vector, got {_shapes(y)}{_hint(y)}")
     return y.shape[0]
 
 
+def _outcome(argument: str, module: PyTree, call: Callable, sizes: tuple[int, int]) -> PyTree:
+    """Return the shapes and dtypes of what the user's code makes of a state and an input in float64.
+
+    Args:
+        argument: what the code is called in a message.
+        module: the arrays that it uses; they are in float64 when it runs.
+        call: takes the module, a state and an input.
+        sizes: of the state and of the input.
+    """
+
+    def outcome(dtype: Any, cast: Callable) -> PyTree:
+        x, u = (jax.ShapeDtypeStruct((size,), dtype) for size in sizes)
+        return eqx.filter_eval_shape(lambda module, x, u: call(cast(module), x, u), module, x, u)
+
+    with in_float64(), model_rules():
+        try:
+            return outcome(jnp.float64, float64)
+        except TRACED as error:
+            raise TypeError(
+                f"{argument}: expected a function that JAX can trace; it turns its arguments into numbers, "
+                "as NumPy, float() and if do. Use jax.numpy, jnp.where and jax.lax.cond instead "
+                f"({_first_line(error)})"
+            ) from error
+        except Exception as error:
+            if not _succeeds(lambda: outcome(jnp.float32, lambda module: module)):
+                raise
+            raise ValueError(
+                f"{argument}: it takes a float32 state but fails for float64, in which all is computed; "
+                f"let its dtypes follow that of the state ({_first_line(error)})"
+            ) from error
+
+
+def _succeeds(call: Callable) -> bool:
+    try:
+        call()
+    except Exception:
+        return False
+    return True
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def _shapes(tree: PyTree) -> Any:
-    return jax.tree_util.tree_map(lambda leaf: tuple(leaf.shape), tree)
+    return jax.tree_util.tree_map(lambda leaf: tuple(np.shape(leaf)), tree)
 
 
-def float64(field: VectorField) -> VectorField:
-    """Return the field with every floating-point array in float64 (inside `jax.enable_x64`)."""
+def _hint(tree: PyTree) -> str:
+    is_list_of_numbers = isinstance(tree, list | tuple) and all(np.shape(leaf) == () for leaf in tree)
+    return "; make one array of the numbers, jnp.stack([...])" if is_list_of_numbers else ""
+
+
+def _check_dtypes(tree: PyTree, argument: str) -> None:
+    """Raise `ValueError` unless all that came of a float64 state is float64."""
+    for leaf in jax.tree_util.tree_leaves(tree):
+        dtype = getattr(leaf, "dtype", np.float64)
+        if dtype == np.float64:
+            continue
+        if jnp.issubdtype(dtype, jnp.complexfloating):
+            why = "; make real and imaginary parts entries of their own"
+        elif jnp.issubdtype(dtype, jnp.floating):
+            why = (
+                ", which holds points to seven digits at best; take casts such as .astype(jnp.float32) out, "
+                "so that the result has the dtype of the state"
+            )
+        else:
+            why = ", which has no derivatives; return floating-point numbers"
+        raise ValueError(f"{argument}: expected float64 for a float64 state, got {dtype}{why}")
+
+
+def float64(field: PyTree) -> PyTree:
+    """Return a tree with every floating-point array in float64 (complex128), inside `in_float64`."""
 
     def cast(leaf: Any) -> Any:
-        return jnp.asarray(leaf, jnp.float64) if eqx.is_inexact_array(leaf) else leaf
+        if not eqx.is_inexact_array(leaf):
+            return leaf
+        return jnp.asarray(leaf, jnp.complex128 if jnp.iscomplexobj(leaf) else jnp.float64)
 
     return jax.tree_util.tree_map(cast, field)
 
 
 def bad_arrays(field: VectorField) -> list[str]:
     """Return the paths of the model's arrays that hold NaN or infinite values."""
+    refuse_traced(field, "model")
     leaves = jax.tree_util.tree_leaves_with_path(eqx.filter(field, eqx.is_inexact_array))
     bad = [path for path, leaf in leaves if not np.all(np.isfinite(np.asarray(leaf)))]
     return [jax.tree_util.keystr(path).removeprefix(".function").lstrip(".") for path in bad]

@@ -8,6 +8,7 @@ import xarray as xr
 
 from fpanalysis._messages import listed, nearest
 from fpanalysis.control.rollout import Model
+from fpanalysis.coordinates import without_levels
 
 
 class Ensemble:
@@ -37,7 +38,7 @@ class Ensemble:
         if "member" not in table or int(table["member"].max()) >= len(models):
             raise ValueError("table: expected a variable 'member' that counts the models from 0")
         self._models = models
-        self.table = table
+        self.table = without_levels(table, "table")
         self.history = xr.Dataset() if history is None else history
         self.config = config
 

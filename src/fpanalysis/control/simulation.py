@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Key
 
+from fpanalysis._numerics import in_float64
 from fpanalysis._progress import progress_bar
 from fpanalysis.control.controller import Controller
 from fpanalysis.control.ensemble import Ensemble
@@ -35,7 +36,7 @@ def simulate_trials(
     if not isinstance(model, Ensemble):
         check_finite(_network(model).vector_field())
     found = []
-    with jax.enable_x64(True), progress_bar(len(models), "simulating", progress) as advance:
+    with in_float64(), progress_bar(len(models), "simulating", progress) as advance:
         shown = _float64(trials.trial)
         keys = None if seed is None else jax.random.split(jax.random.key(seed), len(trials))
         for each in models:
