@@ -48,7 +48,9 @@ def with_slow(search: Search, points: list[Points], progress: bool) -> list[Poin
     field, out = search.problem.field, []
     with progress_bar(BUDGET * len(points), "slow points", progress) as done:
         for c, (u, fixed) in enumerate(zip(search.problem.u, points, strict=True)):
-            x, hits = find_slow_points(field, search.tried(c), u, search.spread[c], fixed.x, done)
+            x, hits = find_slow_points(
+                field, search.tried(c), u, np.full(len(field.state), search.spread[c]), fixed.x, done
+            )
             order = np.lexsort(np.round(x / search.known.distinct[c]).T[::-1])
             x, hits = x[order], hits[order]
             f, y = residuals(field, x, np.broadcast_to(u, (len(x), len(u))))
