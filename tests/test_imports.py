@@ -27,6 +27,7 @@ ARRAYS = (
     "labels",
     "linearization",
     "matching",
+    "minima",
     "neighbours",
     "nonnormality",
     "projection",
@@ -118,7 +119,18 @@ def test_plots_read_datasets_only(module):
 
 @pytest.mark.parametrize("module", [name for name in MODULES if _within(name, ("control", "training"))])
 def test_training_knows_nothing_of_analysis(module):
-    analysis = ("find", "search", "solvers", "unique", "verify", "annotate", "slow", "spectrum", "plot")
+    analysis = (
+        "find",
+        "search",
+        "solvers",
+        "unique",
+        "verify",
+        "annotate",
+        "minima",
+        "slow",
+        "spectrum",
+        "plot",
+    )
     assert not any(_within(name, analysis) for name in imported(module) if name.startswith(PACKAGE))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from enum import IntEnum
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -20,11 +21,12 @@ ENOUGH = 0.3  # a step that lowers `q` by less than this fraction asks for the e
 ZERO, CONTRACTION = 1e-6, 0.1
 SETTLED = 1e-9
 BATCH, BATCH_ELEMENTS = 64, 2**24
+TINY = 1e-300
 ROUNDING = 8 * np.finfo(float).eps
 
 
 class End(IntEnum):
-    """How a search ended."""
+    """How a search ended: at a zero of `r`, where the gradient of `q` vanishes, without, at a known end."""
 
     RUNNING = 0
     ZERO = 1
@@ -47,11 +49,12 @@ def _first(
 def _second(
     field: VectorField, z: Float[Array, "n state"], scale: Float[Array, " state"], u: Float[Array, " input"]
 ) -> Float[Array, "n state state"]:
+    def r(z: Array) -> Array:
+        return field.residual(scale * z, u) / scale
+
     def curvature(z: Array) -> Array:
-        value, _ = jax.vjp(lambda z: field.residual(scale * z, u) / scale, z)
-        return jax.jacfwd(lambda z: jax.vjp(lambda z: field.residual(scale * z, u) / scale, z)[1](value)[0])(
-            z
-        )
+        value = r(z)
+        return jax.jacfwd(lambda z: jax.vjp(r, z)[1](value)[0])(z)
 
     return jax.vmap(curvature)(z)
 
@@ -103,7 +106,7 @@ class Residual:
         own = size if self.field.time_domain == "discrete" else 0.0  # the difference F(x) - x
         return ROUNDING * (own + _times(np.abs(jacobian), size))
 
-    def _call(self, function: Callable, z: np.ndarray, size: int):
+    def _call(self, function: Callable, z: np.ndarray, size: int) -> Any:
         """Call with `size` rows, so that nothing is compiled twice."""
         rows = z[np.minimum(np.arange(size), len(z) - 1)]
         out = function(self.field, jnp.asarray(rows), jnp.asarray(self.scale), jnp.asarray(self.u))
@@ -117,6 +120,14 @@ class Searches:
     Args:
         residual: what is minimised.
         z: the states to start from, `(n, state)`, at most a batch.
+
+    Attributes:
+        r: the residual at `z`, `(n, state)`.
+        jacobian: its Jacobian, `(n, state, state)`.
+        q: `½‖r‖²`, `(n,)`.
+        end: how each has ended, values of `End`, `(n,)`.
+        eigenvalues: those of the exact Hessian where it was last evaluated, `(n, state)`, ascending.
+        moved: largest entry of the last step, `(n,)`.
     """
 
     residual: Residual
@@ -159,9 +170,11 @@ class Searches:
         new = self.z[rows] + step
         r, jacobian = self.residual.first(new)
         q = _half_square(r)
-        floor = np.sum(np.abs(self.r[rows]) * self.residual.rounding(self.z[rows], self.jacobian[rows]), axis=1)
+        floor = np.sum(
+            np.abs(self.r[rows]) * self.residual.rounding(self.z[rows], self.jacobian[rows]), axis=1
+        )
         q[~np.isfinite(jacobian).all(axis=(1, 2)) | np.isnan(q)] = np.inf
-        ratio = (self.q[rows] - q + floor) / (predicted + 1e-300)
+        ratio = (self.q[rows] - q + floor) / (predicted + TINY)
         good = np.isfinite(q) & (ratio > 1e-4)
         self._accept(rows[good], new[good], step[good], r[good], jacobian[good], q[good], ratio[good])
         bad = rows[~good]
@@ -177,29 +190,31 @@ class Searches:
         jacobian = self.jacobian[rows]
         gradient = _times(np.swapaxes(jacobian, 1, 2), self.r[rows])
         model = np.swapaxes(jacobian, 1, 2) @ jacobian
-        step = np.empty_like(gradient)
-        plain, exact = ~self._exact[rows], self._exact[rows]
-        damping = self._damping[rows, None]
-        if plain.any():
-            most = np.trace(model[plain], axis1=1, axis2=2)
-            damped = (damping[plain, 0] * most + 1e-300)[:, None, None] * np.eye(model.shape[1])
-            step[plain] = -np.linalg.solve(model[plain] + damped, gradient[plain, :, None])[..., 0]
+        exact = self._exact[rows]
         if exact.any():
             model[exact] += self.residual.second(self.z[rows[exact]])
-            usable = np.isfinite(model[exact]).all(axis=(1, 2))
-            self.end[rows[exact][~usable]] = End.FAILED
-            model[rows_of(exact, ~usable)] = np.eye(model.shape[1])
-            values, vectors = np.linalg.eigh(model[exact])
-            along = _times(np.swapaxes(vectors, 1, 2), gradient[exact])
-            self._settle(rows[exact][usable], values[usable], along[usable])
-            # Downhill along directions of negative curvature too.
-            size = np.abs(values) + damping[exact] * np.max(np.abs(values), axis=1, keepdims=True) + 1e-300
-            step[exact] = -_times(vectors, along / size)
+        usable = np.isfinite(model).all(axis=(1, 2)) & np.isfinite(gradient).all(axis=1)
+        self.end[rows[~usable]] = End.FAILED
+        step, damping = np.zeros_like(gradient), self._damping[rows, None]
+        if (now := exact & usable).any():
+            step[now] = self._newton(rows[now], model[now], gradient[now], damping[now])
+        if (now := ~exact & usable).any():
+            step[now] = _marquardt(model[now], gradient[now], damping[now])
         length = np.linalg.norm(step, axis=1)
         longest = LONGEST * np.sqrt(step.shape[1])
-        step *= np.minimum(1.0, longest / np.maximum(length, 1e-300))[:, None]
+        step *= np.minimum(1.0, longest / np.maximum(length, TINY))[:, None]
         predicted = -np.sum(gradient * step, axis=1) - 0.5 * np.sum(step * _times(model, step), axis=1)
         return step, predicted
+
+    def _newton(
+        self, rows: np.ndarray, hessian: np.ndarray, gradient: np.ndarray, damping: np.ndarray
+    ) -> np.ndarray:
+        """Return Newton's damped step, downhill along directions of negative curvature too."""
+        values, vectors = np.linalg.eigh(hessian)
+        along = _times(np.swapaxes(vectors, 1, 2), gradient)
+        self._settle(rows, values, along)
+        size = np.abs(values) + damping * np.max(np.abs(values), axis=1, keepdims=True) + TINY
+        return -_times(vectors, along / size)
 
     def _settle(self, rows: np.ndarray, values: np.ndarray, along: np.ndarray) -> None:
         """End the searches whose gradient, along each direction of curvature, is zero or as good as zero."""
@@ -237,9 +252,12 @@ class Searches:
         self.end[rows[contracts | at_floor]] = End.ZERO
 
 
-def rows_of(mask: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """Return the indices of those of a mask's rows that are chosen."""
-    return np.flatnonzero(mask)[chosen]
+def _marquardt(model: np.ndarray, gradient: np.ndarray, damping: np.ndarray) -> np.ndarray:
+    # Never so little that the sum is singular.
+    damping = np.maximum(damping, ROUNDING * model.shape[1])
+    most = np.trace(model, axis1=1, axis2=2)[:, None] + TINY
+    damped = model + (damping * most)[..., None] * np.eye(model.shape[1])
+    return -np.linalg.solve(damped, gradient[..., None])[..., 0]
 
 
 def _half_square(r: np.ndarray) -> np.ndarray:
