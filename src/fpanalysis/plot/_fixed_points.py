@@ -75,7 +75,7 @@ def fixed_points(
         ['stable (8)', '1 unstable mode (12)']
     """
     n_axes, points = _checked(n_axes), _with_states(ds)
-    # A selected single entry, `ds.isel(state=0)`, has no state dim left: the selection has to keep it.
+    ds = points.ds
     states = points.values("x", "state")
     finite = np.asarray(np.isfinite(states).all(axis=1))
     n_dropped = int((~finite).sum())
@@ -122,7 +122,7 @@ def _checked(n_axes: int) -> int:
 
 def _with_states(ds: xr.Dataset) -> Points:
     points = points_of(ds)
-    if "x" not in ds or "state" not in ds["x"].dims:
+    if "x" not in ds:
         raise ValueError("ds: it has no variable 'x' with a dim 'state', the states that are to be drawn")
     return points
 

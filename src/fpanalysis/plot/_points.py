@@ -4,8 +4,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
+from xarray.indexes import PandasMultiIndex
 
 from fpanalysis.plot._text import escaped, joined, said
+from fpanalysis.rows import canonical
 from fpanalysis.schema import Kind
 
 
@@ -58,7 +60,7 @@ class Points:
 
 
 def points_of(ds: xr.Dataset) -> Points:
-    """Return the points of a dataset: the rows whose `kind` is not `none`."""
+    """Return the points of a dataset, in the order of the schema: the rows whose `kind` is not `none`."""
     if not isinstance(ds, xr.Dataset):
         raise TypeError(f"ds: expected the xarray.Dataset of find_fixed_points, got {type(ds).__name__}")
     reference = next((name for name in ("kind", "eigenvalue", "x") if name in ds), None)
@@ -66,13 +68,10 @@ def points_of(ds: xr.Dataset) -> Points:
         raise ValueError(
             "ds: it has none of 'kind', 'x' and 'eigenvalue', so it is no dataset of fixed points"
         )
-    # A selection such as `ds.isel(fixed_point=3, mode=0)` leaves scalars where a figure needs rows.
-    for dim, variable in (("fixed_point", reference), ("mode", "eigenvalue")):
-        if variable in ds and dim not in ds[variable].dims:
-            # Of this variable only: all others are broadcast when they are read.
-            expanded = ds[variable].expand_dims(dim)
-            ds = ds.drop_vars(dim, errors="ignore").assign({variable: expanded})
-    conditions = [str(dim) for dim in ds[reference].dims if dim not in ("fixed_point", "state", "mode")]
+    ds, conditions = canonical(ds)
+    # Labels of several levels are shown level by level.
+    stacked = {index.dim for index in ds.xindexes.values() if isinstance(index, PandasMultiIndex)}
+    ds = ds.reset_index(list(stacked))
     dims = (*conditions, "fixed_point")
     shape = tuple(ds.sizes[dim] for dim in dims)
     everything = Points(ds, dims, tuple(index.ravel() for index in np.indices(shape)))
@@ -132,5 +131,5 @@ def none_found(ds: xr.Dataset) -> str:
     if "n_candidates" not in ds:
         return "no fixed points found"
     # Padded conditions (a model that was not run) hold −1.
-    started = int(np.maximum(ds["n_candidates"].values, 0).sum())
+    started = int(np.maximum(canonical(ds)[0]["n_candidates"].values, 0).sum())
     return f"no fixed points found<br>(n_candidates: {started:,})"
