@@ -85,25 +85,6 @@ def is_slow(points: Points) -> np.ndarray:
     return points.values("kind") == Kind.SLOW
 
 
-@dataclass(frozen=True)
-class Stability:
-    """What is known of the stability of each point; `n_unstable` is −1 where the number is not known."""
-
-    stable: np.ndarray
-    n_unstable: np.ndarray
-    known: np.ndarray
-
-
-def stability(points: Points) -> Stability:
-    """Return the stability of each point, from as much as the dataset holds of it."""
-    ds, n = points.ds, len(points)
-    n_unstable = points.values("n_unstable").astype(int) if "n_unstable" in ds else np.full(n, -1)
-    # Without spectra a row of `is_stable` is False for want of an answer: the number −1 says so.
-    known = n_unstable >= 0 if "n_unstable" in ds else np.full(n, "is_stable" in ds)
-    stable = points.values("is_stable").astype(bool) if "is_stable" in ds else n_unstable == 0
-    return Stability(known & stable, n_unstable, known)
-
-
 def label_names(points: Points) -> list[str]:
     """Return the coordinates that tell one condition from another: those with one value per point."""
     ds = points.ds
