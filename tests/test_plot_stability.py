@@ -12,7 +12,7 @@ from fpanalysis.schema import FLAGS, Kind, Stability
 
 
 def followed(flags=(1, 2, 3, 4), n_steps=3):
-    """Return branches of one stability each, and a slow point, along `time`; other variables say otherwise."""
+    """Return branches of one stability each, and slow points; other variables say otherwise."""
     kind = np.tile([*[Kind.FIXED] * len(flags), Kind.SLOW], (n_steps, 1)).astype(np.int8)
     code = np.where(kind == Kind.FIXED, [*flags, 0], 0).astype(np.int8)
     place = ("time", "fixed_point")

@@ -20,7 +20,7 @@ _TITLE = "Branches of fixed points"
 _MOST_POINTS, _MOST_SLOW = 20_000, 5_000
 _MANY, _HEIGHT = 100, 560
 _DRAWN = "_drawn"
-# The dash tells stability whatever the colour; colour and symbol do so by default. Slow points have no branch.
+# The dash tells stability whatever the colour; colour and symbol do so by default. Slow points have none.
 _LOOKS = {answer: look for answer, look in LOOKS.items() if answer != Answer.SLOW}
 _EVENTS = {"fold": "star-diamond-open", "birth": "triangle-right-open", "death": "triangle-left-open"}
 
