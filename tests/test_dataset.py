@@ -13,7 +13,6 @@ from fpanalysis.dataset import (
     Effort,
     Points,
     attributes,
-    condition_dims,
     scatter,
     time_units,
     to_dataset,
@@ -123,12 +122,3 @@ def test_the_hash_tells_models_apart():
 )
 def test_units_of_time(attrs, expected):
     assert time_units(xr.Dataset(attrs=attrs)) == expected
-
-
-def test_condition_dims(result):
-    assert condition_dims(result) == ("c",)
-    assert condition_dims(result.isel(c=0)) == ()
-    with pytest.raises(
-        ValueError, match=r"ds: expected a dataset made by find_fixed_points.* got variables \['a'\]"
-    ):
-        condition_dims(xr.Dataset({"a": 1}))

@@ -123,6 +123,7 @@ def test_plots_read_datasets_only(module):
         "dataset",
         "measures",
         "projection",
+        "rows",
         "schema",
         "spectra.stability",
         "states",

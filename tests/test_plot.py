@@ -52,8 +52,8 @@ def test_legends_count_the_points():
     stable = int((is_fixed & ds.is_stable).sum())
     assert 0 < stable < fixed(ds)
     assert [trace.name for trace in markers(spectrum(ds))] == [
-        f"stable fixed points ({stable})",
-        f"unstable fixed points ({fixed(ds) - stable})",
+        f"stable ({stable})",
+        f"unstable ({fixed(ds) - stable})",
         f"slow points ({int((ds.kind == 2).sum())})",
     ]
     shown = [trace.name for trace in markers(fixed_points(ds))]
@@ -74,8 +74,8 @@ def test_no_two_kinds_share_a_symbol_or_a_colour(draw):
 def test_neutral_points_are_neither_stable_nor_unstable():
     ds = build(conditions={}, n_points=3, n_slow=0)
     ds["is_stable"][:], ds["n_unstable"][:] = False, 0
-    assert markers(spectrum(ds))[0].name == "neutral fixed points (3)"
-    assert names(fixed_points(ds))[-1] == "neutral, no unstable mode (3)"
+    assert markers(spectrum(ds))[0].name == "neutral (3)"
+    assert names(fixed_points(ds))[-1] == "neutral (3)"
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -155,7 +155,7 @@ def test_unknown_stability_is_one_neutral_kind():
     )
     assert markers(fixed_points(ds))[0].name == f"stability not known ({fixed(ds)})"
     assert "n_unstable = not known" in markers(fixed_points(ds))[0].hovertext[0]
-    assert spectrum(ds).data[0].name == f"fixed points, stability not known ({fixed(ds)})"
+    assert spectrum(ds).data[0].name == f"stability not known ({fixed(ds)})"
 
 
 def test_unstable_directions_lie_along_the_eigenvectors():
@@ -220,6 +220,6 @@ def test_principal_components_are_those_of_the_covariance(n):
 
 
 def test_the_real_network(gru_points):
-    assert names(spectrum(gru_points))[0] == "stable fixed points (8)"
+    assert names(spectrum(gru_points))[0] == "stable (8)"
     assert isinstance(fixed_points(gru_points), go.Figure)
     assert "stable (8)" in names(fixed_points(gru_points))

@@ -13,6 +13,7 @@ from plot_data import build, lines_of, markers
 import fpanalysis as fpa
 from fpanalysis import plot
 from fpanalysis.plot import _bifurcation
+from fpanalysis.schema import Stability
 
 bifurcation: Callable[..., Any] = plot.bifurcation
 spectrum_by: Callable[..., Any] = plot.spectrum_by
@@ -95,7 +96,11 @@ def test_a_fold_has_two_branches_that_begin_at_it(fold):
 def test_a_neutral_point_is_where_the_line_changes(pitchfork):
     r = pitchfork.r.values
     before = r[r < 0][-1]
-    ds = pitchfork.assign(is_stable=pitchfork.is_stable & ~(pitchfork.r == before))
+    stability = pitchfork.stability
+    neutral = (pitchfork.r == before) & (stability == Stability.STABLE)
+    ds = pitchfork.assign(
+        stability=xr.where(neutral, np.int8(Stability.NEUTRAL), stability, keep_attrs=False)
+    )
     figure = bifurcation(ds, "x")
     assert "neutral (1)" in legend(figure)
     (unstable,) = lines(figure, "unstable")

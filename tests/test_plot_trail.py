@@ -75,9 +75,7 @@ def test_paths_and_points_are_those_of_the_datasets():
             apart = np.linalg.norm(point.x.values - states.hidden.sel(at, method="nearest").values)
             assert said["distance from the state"] == f"{apart:.4g}"
             assert ("slow" in trace.name) == (point.kind.item() == 2)
-            assert (trace.name == "stable fixed points") == (
-                point.kind.item() == 1 and point.is_stable.item()
-            )
+            assert (trace.name == "stable") == (point.kind.item() == 1 and point.is_stable.item())
             seen += 1
     assert seen == int((ds.kind > 0).sum())
     assert pio.from_json(figure.to_json())
@@ -178,7 +176,7 @@ def test_little_or_nothing_to_draw():
     blank = fixed_point_trail(ds.assign(x=ds.x * np.nan), states * np.nan)
     assert "no state is finite" in blank.layout.annotations[0].text
     unknown = fixed_point_trail(ds.drop_vars(["is_stable", "n_unstable", "eigenvalue"]), states)
-    assert "fixed points, stability not known" in {trace.name for trace in unknown.data}
+    assert "stability not known" in {trace.name for trace in unknown.data}
 
 
 @pytest.mark.usefixtures("unchecked")

@@ -9,9 +9,9 @@ import xarray as xr
 from fpanalysis._messages import listed
 from fpanalysis._progress import progress_bar
 from fpanalysis.control.fields import AbstractField
-from fpanalysis.dataset import condition_dims, scatter, time_units, variable
+from fpanalysis.dataset import time_domain, time_units, variables
 from fpanalysis.linearization import Linearization, jacobians
-from fpanalysis.schema import Kind
+from fpanalysis.rows import Rows, in_order_of, rows_of
 from fpanalysis.spectra.stability import stability, time_scales
 from fpanalysis.spectrum import DEFECTIVE_CONDITION, Spectrum, eigenpairs
 from fpanalysis.subject import Model, Subject, as_subject
@@ -48,15 +48,17 @@ def linearize(
         ('fixed_point', 'state_out', 'state')
     """
     subject = as_subject(model, ds.attrs.get("loop", "clamped"), field)
-    _check_members(subject, ds)
-    return _linearized(subject.fields, ds, progress)
+    ds = _as_the_models(subject.fields[0], ds)
+    rows = rows_of(ds, first=[str(dim) for dim in subject.template.dims])
+    _check_members(subject, rows)
+    return _linearized(subject.fields, rows, progress)
 
 
-def _linearized(fields: Sequence[VectorField], ds: xr.Dataset, progress: bool) -> xr.Dataset:
-    points = _points(fields, ds)
+def _linearized(fields: Sequence[VectorField], rows: Rows, progress: bool) -> xr.Dataset:
+    points = _points(fields, rows)
     lines = [jacobians(*args) for args in _parts(fields, points, "Jacobians", progress)]
     joined = Linearization(*map(np.concatenate, zip(*lines, strict=True)))
-    return _with_jacobians(ds, points.dims, points.mask, joined)
+    return _with_jacobians(fields[0], rows, joined)
 
 
 def eigendecompose(ds: xr.Dataset, *, vectors: bool = True, progress: bool = True) -> xr.Dataset:
@@ -90,18 +92,16 @@ def eigendecompose(ds: xr.Dataset, *, vectors: bool = True, progress: bool = Tru
         >>> bool((abs(ds.eigenvalue) < 1).all("mode").equals(ds.is_stable))
         True
     """
-    dims = condition_dims(ds)
+    rows = rows_of(ds)
     if "jacobian" not in ds:
         raise ValueError("ds: expected the variable 'jacobian'; call linearize(model, ds) first")
-    mask = ds["kind"].transpose(*dims, "fixed_point").values != Kind.NONE
-    jacobian = ds["jacobian"].transpose(*dims, "fixed_point", "state_out", "state").values[mask]
-    domain = ds.attrs["time_domain"]
+    jacobian, domain = rows.jacobian(rows.used), time_domain(ds)
     n, parts = len(jacobian), []
     with progress_bar(n, "spectra", progress) as done:
         for start in range(0, max(n, 1), CHUNK):
             parts.append(eigenpairs(jacobian[start : start + CHUNK], domain, vectors))
             done(min(CHUNK, n - start))
-    return _with_spectrum(ds, dims, mask, _joined(parts))
+    return _with_spectrum(rows, _joined(parts))
 
 
 def add_spectra(fields: Sequence[VectorField], ds: xr.Dataset, spectra: str, progress: bool) -> xr.Dataset:
@@ -114,21 +114,20 @@ def add_spectra(fields: Sequence[VectorField], ds: xr.Dataset, spectra: str, pro
         progress: whether to show a bar for work that takes more than a second.
     """
     if spectra == "full":
-        return eigendecompose(_linearized(fields, ds, progress), progress=progress)
-    points = _points(fields, ds)
+        return eigendecompose(_linearized(fields, rows_of(ds), progress), progress=progress)
+    rows = rows_of(ds)
+    points = _points(fields, rows)
     # The Jacobians are let go part by part: all of them together may not fit in memory.
     spectrums = [
         eigenpairs(jacobians(*args).state, fields[0].time_domain, vectors=False)
         for args in _parts(fields, points, "spectra", progress)
     ]
-    return _with_spectrum(ds, points.dims, points.mask, _joined(spectrums))
+    return _with_spectrum(rows, _joined(spectrums))
 
 
 class _Points(NamedTuple):
-    """The used rows of a result: condition dims, which rows they are, states, inputs, and whose they are."""
+    """The points of a result: states, inputs, and the number of the model that each belongs to."""
 
-    dims: tuple[str, ...]
-    mask: np.ndarray
     x: np.ndarray
     u: np.ndarray
     member: np.ndarray
@@ -178,10 +177,15 @@ def to_long(ds: xr.Dataset) -> xr.Dataset:
         >>> long.sizes["fixed_point"] == int(ds.n_fixed_points.sum())
         True
     """
-    dims = condition_dims(ds)
-    where = np.nonzero(ds["kind"].transpose(*dims, "fixed_point").values != Kind.NONE)
-    index = {dim: xr.DataArray(i, dims="point") for dim, i in zip((*dims, "fixed_point"), where, strict=True)}
-    long = ds.isel(index).rename({"fixed_point": "rank"}).rename({"point": "fixed_point"})
+    rows = rows_of(ds)
+    where = np.nonzero(rows.used)
+    places = dict(zip((*rows.dims, "fixed_point"), where, strict=True))
+    whole = rows.ds
+    if "rank" in whole.coords:  # a long one has the ranks already
+        whole = whole.drop_vars("fixed_point", errors="ignore")
+    long = whole.isel({dim: xr.DataArray(index, dims="point") for dim, index in places.items()})
+    long = long.rename({"fixed_point": "rank"} if "fixed_point" in long.coords else {})
+    long = long.rename({"point": "fixed_point"})
     repeated = {
         name: long[name].expand_dims(fixed_point=len(where[0]))
         for name in long.data_vars
@@ -190,15 +194,22 @@ def to_long(ds: xr.Dataset) -> xr.Dataset:
     return long.assign(repeated).assign_coords(fixed_point=np.arange(len(where[0])))
 
 
-def _check_members(subject: Subject, ds: xr.Dataset) -> None:
+def _as_the_models(field: VectorField, ds: xr.Dataset) -> xr.Dataset:
+    """Return a result with the entries of state, input and output in the order of the model's."""
+    for dim, names in (("state", field.state), ("input", field.inputs), ("output", field.outputs)):
+        ds = in_order_of(ds, dim, names)
+    return ds
+
+
+def _check_members(subject: Subject, rows: Rows) -> None:
     """Raise `ValueError` unless the first dims of a result are those of the ensemble."""
-    members, dims = subject.template, condition_dims(ds)
+    members, dims = subject.template, rows.dims
     if dims[: members.ndim] != members.dims:
         raise ValueError(
             f"ds: expected the ensemble's dims {listed(map(str, members.dims))} first, got {listed(dims)}"
         )
     for dim in members.dims:
-        expected, got = members[dim].values.tolist(), ds[dim].values.tolist()
+        expected, got = members[dim].values.tolist(), rows.ds[dim].values.tolist()
         if expected != got:
             raise ValueError(
                 f"ds: expected the ensemble's values of {str(dim)!r}, {listed(map(str, expected))}, "
@@ -206,71 +217,56 @@ def _check_members(subject: Subject, ds: xr.Dataset) -> None:
             )
 
 
-def _points(fields: Sequence[VectorField], ds: xr.Dataset) -> _Points:
-    """Return the used rows of a result."""
-    dims, field = condition_dims(ds), fields[0]
+def _points(fields: Sequence[VectorField], rows: Rows) -> _Points:
+    """Return the points of a result."""
+    field, used = fields[0], rows.used
     for dim, names in (("state", field.state), ("input", field.inputs)):
-        given = tuple(map(str, ds[dim].values)) if dim in ds.coords else ()
+        given = tuple(map(str, rows.ds[dim].values)) if dim in rows.ds.coords else ()
         if given != names:
             raise ValueError(
                 f"ds: its {dim} entries are not the model's: expected {listed(names)}, got {listed(given)}"
             )
-    mask = ds["kind"].transpose(*dims, "fixed_point").values != Kind.NONE
-    x = ds["x"].transpose(*dims, "fixed_point", "state").values[mask]
-    each = np.repeat(np.arange(len(fields)), mask.size // len(fields)).reshape(mask.shape)
-    if not field.inputs:
-        return _Points(dims, mask, x, np.zeros((len(x), 0)), each[mask])
-    u = ds["u"].transpose(*dims, "input").values[..., None, :]
-    return _Points(dims, mask, x, np.broadcast_to(u, (*mask.shape, u.shape[-1]))[mask], each[mask])
+    x = rows.of("x", used)
+    u = rows.of("u", used) if field.inputs else np.zeros((len(x), 0))
+    each = np.repeat(np.arange(len(fields)), used.size // len(fields)).reshape(used.shape)
+    return _Points(x, u, each[used])
 
 
-def _with_jacobians(
-    ds: xr.Dataset, dims: tuple[str, ...], mask: np.ndarray, lines: Linearization
-) -> xr.Dataset:
-    units = "1/s" if ds.attrs.get("time_domain") == "continuous" else "1"
-    new = {"jacobian": variable("jacobian", dims, scatter("jacobian", mask, lines.state), units)}
-    if lines.input.shape[-1]:
-        new["input_jacobian"] = variable("input_jacobian", dims, scatter("input_jacobian", mask, lines.input))
-    if lines.output.shape[1]:
-        new["output_jacobian"] = variable(
-            "output_jacobian", dims, scatter("output_jacobian", mask, lines.output)
-        )
-    return ds.assign(new).assign_coords(state_out=ds["state"].values)
+def _with_jacobians(field: VectorField, rows: Rows, lines: Linearization) -> xr.Dataset:
+    units = "1/s" if rows.ds.attrs.get("time_domain") == "continuous" else "1"
+    made: dict[str, tuple[np.ndarray, str | None]] = {"jacobian": (lines.state, units)}
+    if field.inputs:
+        made["input_jacobian"] = (lines.input, None)
+    if field.outputs:
+        output = lines.output
+        if "output" in rows.ds.coords:  # some outputs may have been selected
+            output = output[:, [field.outputs.index(str(name)) for name in rows.ds["output"].values]]
+        made["output_jacobian"] = (output, None)
+    return rows.added(variables(rows.dims, rows.used, made), state_out=np.array(field.state, str))
 
 
-def _with_spectrum(ds: xr.Dataset, dims: tuple[str, ...], mask: np.ndarray, spectrum: Spectrum) -> xr.Dataset:
-    domain = ds.attrs["time_domain"]
-    margin, is_smooth = (
-        _of_points(ds, "stability_margin", dims, mask),
-        _of_points(ds, "is_smooth", dims, mask),
-    )
-    if is_smooth is not None:
+def _with_spectrum(rows: Rows, spectrum: Spectrum) -> xr.Dataset:
+    ds, used = rows.ds, rows.used
+    domain = time_domain(ds)
+    margin = rows.of("stability_margin", used) if "stability_margin" in ds else None
+    if "is_smooth" in ds:
         for array in filter(lambda each: each is not None, vars(spectrum).values()):
-            array[is_smooth == 0] = np.nan
+            array[~rows.of("is_smooth", used)] = np.nan
     time_constant, frequency = time_scales(spectrum.eigenvalue, domain, ds.attrs.get("dt"), margin)
-    found = stability(spectrum.eigenvalue, domain, margin)
     time_unit, frequency_unit = time_units(ds)
-    rows: dict[str, tuple[np.ndarray, str | None]] = {
+    made: dict[str, tuple[np.ndarray, str | None]] = {
         "eigenvalue": (spectrum.eigenvalue, "1/s" if domain == "continuous" else "1"),
         "time_constant": (time_constant, time_unit),
         "frequency": (frequency, frequency_unit),
-        **{name: (values, None) for name, values in found._asdict().items()},
     }
+    for name, values in stability(spectrum.eigenvalue, domain, margin)._asdict().items():
+        made[name] = (values, None)
     if spectrum.right is not None and spectrum.left is not None and spectrum.condition is not None:
-        rows["right_eigenvector"] = (spectrum.right, None)
-        rows["left_eigenvector"] = (spectrum.left, None)
-        rows["eigenvalue_condition"] = (spectrum.condition, None)
-        rows["is_defective"] = (spectrum.condition > DEFECTIVE_CONDITION, None)
-    new = {
-        name: variable(name, dims, scatter(name, mask, values), units)
-        for name, (values, units) in rows.items()
-    }
-    return ds.assign(new).assign_coords(mode=np.arange(spectrum.eigenvalue.shape[-1]))
-
-
-def _of_points(ds: xr.Dataset, name: str, dims: tuple[str, ...], mask: np.ndarray) -> np.ndarray | None:
-    """Return a variable at the used rows, None where the result has none such."""
-    return ds[name].transpose(*dims, "fixed_point").values[mask] if name in ds else None
+        made["right_eigenvector"] = (spectrum.right, None)
+        made["left_eigenvector"] = (spectrum.left, None)
+        made["eigenvalue_condition"] = (spectrum.condition, None)
+        made["is_defective"] = (spectrum.condition > DEFECTIVE_CONDITION, None)
+    return rows.added(variables(rows.dims, used, made), mode=np.arange(spectrum.eigenvalue.shape[-1]))
 
 
 def _joined(parts: list[Spectrum]) -> Spectrum:

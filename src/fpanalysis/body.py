@@ -5,7 +5,8 @@ import xarray as xr
 
 from fpanalysis.control.controller import Controller
 from fpanalysis.control.network import Port
-from fpanalysis.dataset import condition_dims, variable
+from fpanalysis.dataset import variable
+from fpanalysis.rows import condition_dims
 
 AXIS = np.array(["x", "y"])
 JOINT = np.array(["shoulder", "elbow"])

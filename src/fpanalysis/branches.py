@@ -7,8 +7,9 @@ import numpy as np
 import xarray as xr
 
 from fpanalysis._messages import listed, nearest
-from fpanalysis.dataset import condition_dims, variable
+from fpanalysis.dataset import time_domain, variable
 from fpanalysis.matching import Links, PointSet, link_points
+from fpanalysis.rows import Rows, rows_of
 from fpanalysis.schema import BranchBegin, BranchEnd, Kind
 from fpanalysis.shift import shifts
 
@@ -25,14 +26,15 @@ class _Table(NamedTuple):
 
 def add_branches(ds: xr.Dataset, dim: str) -> xr.Dataset:
     """Add `branch`, `branch_confidence`, `branch_begins` and `branch_ends`; see `follow`."""
-    dims = _check(ds, dim)
+    rows_along = _check(ds, dim)
+    dims, full = rows_along.dims, rows_along.ds
     order = (dim, *(d for d in dims if d != dim))
-    table = _table(ds, order)
+    table = _table(rows_along, dim)
     n_steps, n_others, n_rows = table.is_fixed.shape
     branch = np.full((n_steps, n_others, n_rows), -1)
     confidence = np.full(branch.shape, np.nan)
     begins, ends = np.zeros((2, *branch.shape), np.int8)
-    periodic = np.isin(ds["state"].values, ds.attrs.get("periodic", "").split())
+    periodic = np.isin(full["state"].values, ds.attrs.get("periodic", "").split())
     for c in range(n_others):
         for step in range(n_steps):
             rows = np.flatnonzero(table.is_fixed[step, c])
@@ -53,24 +55,23 @@ def add_branches(ds: xr.Dataset, dim: str) -> xr.Dataset:
                 _at_fold(table, step, c, born), BranchBegin.FOLD, BranchBegin.BIRTH
             )
         ends[-1, c, table.is_fixed[-1, c]] = BranchEnd.END
-    shape = tuple(ds.sizes[d] for d in order)
+    shape = tuple(full.sizes[d] for d in order)
     made = {"branch": branch, "branch_confidence": confidence, "branch_begins": begins, "branch_ends": ends}
     new = {
         name: variable(name, order, array.reshape(*shape, n_rows)).transpose(*dims, "fixed_point")
         for name, array in made.items()
     }
     new["branch"].attrs["along"] = dim
-    return ds.assign(new)
+    return rows_along.added(new)
 
 
-def links_along(ds: xr.Dataset, dim: str) -> Iterator[tuple[tuple, tuple]]:
+def links_along(rows: Rows, dim: str) -> Iterator[tuple[tuple, tuple]]:
     """Yield the rows of a branch that follow each other: pairs of indices into `(conditions…, fixed_point)`.
 
     Earlier values of `dim` come first.
     """
-    dims = condition_dims(ds)
-    branch = np.moveaxis(ds["branch"].transpose(*dims, "fixed_point").values, dims.index(dim), 0)
-    axis = dims.index(dim)
+    axis = rows.dims.index(dim)
+    branch = np.moveaxis(rows.array("branch"), axis, 0)
     for step in range(1, len(branch)):
         same = (branch[step - 1][..., :, None] == branch[step][..., None, :]) & (
             branch[step][..., None, :] >= 0
@@ -82,31 +83,37 @@ def links_along(ds: xr.Dataset, dim: str) -> Iterator[tuple[tuple, tuple]]:
             )
 
 
-def _check(ds: xr.Dataset, dim: str) -> tuple[str, ...]:
-    dims = condition_dims(ds)
+def _check(ds: xr.Dataset, dim: str) -> Rows:
+    rows = rows_of(ds)
+    dims = rows.dims
     if dim not in dims:
         raise ValueError(
             f"dim: the result has no condition {dim!r}{nearest(str(dim), dims)}; "
             f"it has {listed(dims) or 'none'}"
         )
-    if ds.sizes[dim] < 2:
-        raise ValueError(f"dim: expected at least two values of {dim!r}, got {ds.sizes[dim]}")
-    return dims
+    if (n := rows.ds.sizes[dim]) < 2:
+        raise ValueError(f"dim: expected at least two values of {dim!r}, got {n}")
+    return rows
 
 
-def _table(ds: xr.Dataset, order: tuple[str, ...]) -> _Table:
-    def array(name: str) -> np.ndarray:
-        values = ds[name].transpose(*order, ...).values
-        return values.reshape(values.shape[0], -1, *values.shape[len(order) :])
+def _table(rows: Rows, dim: str) -> _Table:
+    ds, axis = rows.ds, rows.dims.index(dim)
 
-    is_fixed = array("kind") == Kind.FIXED
-    u = array("u") if "u" in ds else np.zeros((*is_fixed.shape[:2], 0))
+    def along(values: np.ndarray) -> np.ndarray:
+        values, n = np.moveaxis(values, axis, 0), len(rows.dims)
+        return values.reshape(values.shape[0], int(np.prod(values.shape[1:n])), *values.shape[n:])
+
+    fixed = rows.kind == Kind.FIXED
+    is_fixed = along(fixed)
+    u = along(rows.of_conditions("u")) if "u" in ds else np.zeros((*is_fixed.shape[:2], 0))
     shift = None
     if "jacobian" in ds and "input_jacobian" in ds:
-        jacobian, drive = array("jacobian"), array("input_jacobian")
-        shift = np.full_like(drive, np.nan)
-        shift[is_fixed] = shifts(jacobian[is_fixed], drive[is_fixed], ds.attrs["time_domain"]).shift
-    return _Table(array("x"), u, is_fixed, shift, array("n_unstable") if "n_unstable" in ds else None)
+        drive = rows.array("input_jacobian")
+        moved = np.full_like(drive, np.nan)
+        moved[fixed] = shifts(rows.jacobian(fixed), drive[fixed], time_domain(ds)).shift
+        shift = along(moved)
+    n_unstable = along(rows.array("n_unstable")) if "n_unstable" in ds else None
+    return _Table(along(rows.array("x")), u, is_fixed, shift, n_unstable)
 
 
 def _linked(

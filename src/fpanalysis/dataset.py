@@ -1,7 +1,7 @@
 """The only crossing from arrays to xarray: a result of the search as a dataset."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from fpanalysis.conditions import Conditions
-from fpanalysis.schema import FLAGS, SCHEMA, Kind, Status
+from fpanalysis.schema import FLAGS, SCHEMA, Kind, Status, TimeDomain
 from fpanalysis.vector_field import VectorField, model_hash
 
 # Names under which the search knows them.
@@ -90,6 +90,16 @@ def scatter(name: str, mask: np.ndarray, rows: np.ndarray) -> np.ndarray:
     out = np.full(mask.shape + rows.shape[1:], SCHEMA[name].filling, dtype=rows.dtype)
     out[mask] = rows
     return out
+
+
+def variables(
+    condition_dims: Sequence[str], mask: np.ndarray, made: Mapping[str, tuple[np.ndarray, str | None]]
+) -> dict[str, xr.Variable]:
+    """Return variables of the schema from the values of the used rows, each with its units; see `scatter`."""
+    return {
+        name: variable(name, condition_dims, scatter(name, mask, rows), units)
+        for name, (rows, units) in made.items()
+    }
 
 
 def to_dataset(
@@ -185,17 +195,18 @@ def attributes(fields: Sequence[VectorField], configuration: dict[str, Any]) -> 
     return attrs | {name: int(value) if isinstance(value, bool) else value for name, value in simple.items()}
 
 
+def time_domain(ds: xr.Dataset) -> TimeDomain:
+    """Return whether a result is of a system in discrete or continuous time."""
+    domain = ds.attrs.get("time_domain")
+    if domain not in ("discrete", "continuous"):
+        raise ValueError(
+            "ds: expected the attribute 'time_domain', 'discrete' or 'continuous', as find_fixed_points sets "
+            f"it, got {domain!r}; what joins results may leave out attributes in which they differ"
+        )
+    return domain
+
+
 def time_units(ds: xr.Dataset) -> tuple[str, str]:
     """Return the units of a result's time constants and frequencies."""
-    in_seconds = ds.attrs["time_domain"] == "continuous" or "dt" in ds.attrs
+    in_seconds = time_domain(ds) == "continuous" or "dt" in ds.attrs
     return ("s", "Hz") if in_seconds else ("step", "1/step")
-
-
-def condition_dims(ds: xr.Dataset) -> tuple[str, ...]:
-    """Return a result's condition dims."""
-    if "kind" not in ds or "fixed_point" not in ds["kind"].dims:
-        raise ValueError(
-            "ds: expected a dataset made by find_fixed_points, with a variable 'kind' along 'fixed_point'; "
-            f"got variables {sorted(map(str, ds.data_vars))}"
-        )
-    return tuple(str(dim) for dim in ds["kind"].dims if dim != "fixed_point")

@@ -15,7 +15,7 @@ from fpanalysis.conditions import conditions_from
 from fpanalysis.dataset import attributes
 from fpanalysis.goal import Goal
 from fpanalysis.projection import Projection, own_axes, principal_components
-from fpanalysis.schema import Kind
+from fpanalysis.rows import in_order_of, rows_of
 from fpanalysis.states import states_of
 from fpanalysis.subject import Model, Subject, as_subject
 from fpanalysis.vector_field import VectorField
@@ -166,11 +166,12 @@ def _plane(
 
 def _states(plane: xr.Dataset | xr.DataArray, field: VectorField) -> np.ndarray:
     """Return the finite states of a dataset, `(sample, state)`, without rows that are padding."""
+    if isinstance(plane, xr.Dataset) and "kind" in plane:
+        rows = rows_of(in_order_of(plane, "state", field.state))
+        labels = {"state": rows.ds["state"]} if "state" in rows.ds.coords else {}
+        plane = xr.DataArray(rows.of("x", rows.used), labels, ("point", "state"))
     array = states_of(plane, field.state, "plane", "the model").transpose(..., "state")
     states = array.values.reshape(-1, len(field.state)).astype(float)
-    if isinstance(plane, xr.Dataset) and "kind" in plane:
-        used = (plane["kind"] != Kind.NONE).broadcast_like(array.isel(state=0, drop=True))
-        states = states[used.transpose(*array.dims[:-1]).values.ravel()]
     states = states[np.isfinite(states).all(axis=1)]
     if len(states) == 0:
         raise ValueError("plane: the dataset holds no finite state, so that nothing spans a plane")

@@ -35,7 +35,8 @@ def save(ds: xr.Dataset | VectorField | Controller | Network, path: str | os.Pat
     """Write a dataset to a netCDF file, or a vector field, a controller or a network to a checkpoint.
 
     Everything in the dataset survives: values, dtypes (complex, bool and strings too), coordinates,
-    attributes and the order of dimensions; `open_dataset` gives back an identical one. `load` gives back a
+    attributes and the order of dimensions; `open_dataset` gives back an identical one (an index of text that
+    pandas made comes back as Python's strings). `load` gives back a
     vector field, a controller or a network, bit for bit. The file appears whole or not at all, and a file
     of the same name is replaced even while someone reads it.
 
@@ -70,6 +71,7 @@ def save(ds: xr.Dataset | VectorField | Controller | Network, path: str | os.Pat
             f"got {type(ds).__name__}{_way_out(ds)}"
         )
     path = _target(path, ".nc", "a dataset")
+    ds = _with_plain_text(ds)
     _check_dataset(ds)
     _write(_annotated(ds), path)
 
@@ -167,6 +169,14 @@ def _check_dataset(ds: xr.Dataset) -> None:
     for name, attrs in _holders(ds):
         for key, value in attrs.items():
             _check_attribute(key, value, "the dataset" if name is None else repr(name))
+
+
+def _with_plain_text(ds: xr.Dataset) -> xr.Dataset:
+    """Return a dataset whose text of NumPy's `StringDType`, which pandas makes, is Python's strings."""
+    for name, variable in ds.variables.items():
+        if variable.dtype.kind == "T":
+            ds = _with_dtype(ds, name, np.dtype(object))
+    return ds
 
 
 def _check_values(name: str, variable: xr.Variable) -> None:

@@ -4,9 +4,10 @@ import numpy as np
 import xarray as xr
 
 from fpanalysis.branches import links_along
-from fpanalysis.dataset import condition_dims, variable
+from fpanalysis.dataset import variable
 from fpanalysis.matching import Modes, match_modes
-from fpanalysis.schema import Kind, ModeEvent
+from fpanalysis.rows import rows_of
+from fpanalysis.schema import ModeEvent
 
 # Confidence below which a link is labelled uncertain.
 UNCERTAIN = 0.5
@@ -25,14 +26,18 @@ def track_modes(ds: xr.Dataset, dim: str) -> xr.Dataset:
         ds: a result with full spectra and branches along `dim`.
         dim: the condition along which modes are followed.
     """
-    dims = condition_dims(ds)
-    parts = {name: ds[name].transpose(*dims, "fixed_point", ...).values for name in _NEEDED}
-    used = ds["kind"].transpose(*dims, "fixed_point").values != Kind.NONE
-    n_modes = ds.sizes["mode"]
+    rows = rows_of(ds)
+    parts = {name: rows.array(name) for name in _NEEDED}
+    used, n_modes = rows.used, rows.ds.sizes["mode"]
+    if n_modes != rows.ds.sizes["state"]:
+        raise ValueError(
+            f"ds: expected all {rows.ds.sizes['state']} modes of the state, got {n_modes}: which is which is "
+            "told from all of them; select states or modes afterwards"
+        )
     track = np.where(used[..., None], np.arange(n_modes), -1)
     confidence = np.where(used[..., None], 1.0, np.nan) * np.ones(n_modes)
     event = np.zeros(track.shape, np.int8)
-    for one, other in links_along(ds, dim):
+    for one, other in links_along(rows, dim):
         a, b = (
             Modes(*(parts[name][row] for name in _NEEDED))  # pyright: ignore[reportArgumentType]
             for row in (one, other)
@@ -51,10 +56,10 @@ def track_modes(ds: xr.Dataset, dim: str) -> xr.Dataset:
         "mode_event": event,
         "followed_eigenvalue": _by_track(parts["eigenvalue"], track),
     }
-    new = {name: variable(name, dims, array) for name, array in made.items()}
-    if units := ds["eigenvalue"].attrs.get("units"):
+    new = {name: variable(name, rows.dims, array) for name, array in made.items()}
+    if units := rows.ds["eigenvalue"].attrs.get("units"):
         new["followed_eigenvalue"].attrs["units"] = units
-    return ds.assign(new).assign_coords(track=np.arange(n_modes))
+    return rows.added(new, track=np.arange(n_modes))
 
 
 def _by_track(value: np.ndarray, track: np.ndarray) -> np.ndarray:

@@ -5,15 +5,18 @@ import warnings
 import numpy as np
 import xarray as xr
 
-from fpanalysis.dataset import condition_dims, scatter, variable
+from fpanalysis.dataset import time_domain, variables
 from fpanalysis.follow import follow
 from fpanalysis.nonnormality import henrici, initial_growth, peak_growth
+from fpanalysis.rows import rows_of
 from fpanalysis.schema import Kind
 from fpanalysis.shift import shifts
 from fpanalysis.spectrum import Spectrum
 
 # Condition number above which I − J counts as singular.
 SINGULAR = 1e12
+# What full spectra are, in the order of `Spectrum` after the Jacobian.
+_SPECTRUM = ("jacobian", "eigenvalue", "right_eigenvector", "left_eigenvector", "eigenvalue_condition")
 
 
 def modes(ds: xr.Dataset, dim: str | None = None) -> xr.Dataset:
@@ -52,15 +55,18 @@ def modes(ds: xr.Dataset, dim: str | None = None) -> xr.Dataset:
         >>> bool((memories.initial_growth <= memories.peak_growth + 1e-12).all())
         True
     """
-    dims = condition_dims(ds)
-    _check(ds, ("jacobian", "eigenvalue", "right_eigenvector", "left_eigenvector"), "full spectra")
+    rows = rows_of(ds)
+    _check(ds, _SPECTRUM, "full spectra")
     if dim is not None:
-        ds = follow(ds, dim)
-    mask = ds["kind"].transpose(*dims, "fixed_point").values != Kind.NONE
-    domain = ds.attrs["time_domain"]
-    jacobian = _rows(ds, "jacobian", dims, mask)
-    names = ("eigenvalue", "right_eigenvector", "left_eigenvector", "eigenvalue_condition")
-    spectrum = Spectrum(*(_rows(ds, name, dims, mask) for name in names))
+        rows = rows_of(follow(ds, dim))
+    used, domain = rows.used, time_domain(ds)
+    jacobian, eigenvalue = rows.jacobian(used), rows.of("eigenvalue", used)
+    if eigenvalue.shape[1] != jacobian.shape[1]:
+        raise ValueError(
+            f"ds: expected all {jacobian.shape[1]} modes, got {eigenvalue.shape[1]}: how a disturbance grows "
+            "depends on all of them; select modes afterwards"
+        )
+    spectrum = Spectrum(eigenvalue, *(rows.of(name, used) for name in _SPECTRUM[2:]))
     rate = "1/s" if domain == "continuous" else "1"
     made: dict[str, tuple[np.ndarray, str | None]] = {
         "henrici": (henrici(jacobian, spectrum.eigenvalue), None),
@@ -68,14 +74,12 @@ def modes(ds: xr.Dataset, dim: str | None = None) -> xr.Dataset:
         "peak_growth": (peak_growth(jacobian, spectrum, domain), None),
     }
     if "input_jacobian" in ds:
-        drive = spectrum.left.conj() @ _rows(ds, "input_jacobian", dims, mask)
-        drive[_rows(ds, "is_defective", dims, mask)] = np.nan
+        drive = spectrum.left.conj() @ rows.of("input_jacobian", used)
+        drive[rows.of("is_defective", used)] = np.nan
         made["mode_input"] = (drive, None)
     if "output_jacobian" in ds:
-        made["mode_output"] = (_rows(ds, "output_jacobian", dims, mask) @ spectrum.right, None)
-    return ds.assign(
-        {name: variable(name, dims, scatter(name, mask, rows), unit) for name, (rows, unit) in made.items()}
-    )
+        made["mode_output"] = (rows.of("output_jacobian", used) @ spectrum.right, None)
+    return rows.added(variables(rows.dims, used, made))
 
 
 def sensitivity(ds: xr.Dataset) -> xr.Dataset:
@@ -110,17 +114,15 @@ def sensitivity(ds: xr.Dataset) -> xr.Dataset:
         >>> fpa.sensitivity(ds).sensitivity.values.tolist()
         [[[0.5]]]
     """
-    dims = condition_dims(ds)
+    rows = rows_of(ds)
     _check(ds, ("jacobian",), "Jacobians")
     if "input_jacobian" not in ds:
         raise ValueError("ds: the model has no inputs that its points could depend on")
-    mask = ds["kind"].transpose(*dims, "fixed_point").values == Kind.FIXED
-    found = shifts(
-        _rows(ds, "jacobian", dims, mask), _rows(ds, "input_jacobian", dims, mask), ds.attrs["time_domain"]
-    )
-    rows = {"sensitivity": found.shift, "sensitivity_condition": found.condition}
+    fixed = rows.kind == Kind.FIXED
+    found = shifts(rows.jacobian(fixed), rows.of("input_jacobian", fixed), time_domain(ds))
+    made = {"sensitivity": found.shift, "sensitivity_condition": found.condition}
     if "output_jacobian" in ds:
-        rows["output_sensitivity"] = _rows(ds, "output_jacobian", dims, mask) @ found.shift
+        made["output_sensitivity"] = rows.of("output_jacobian", fixed) @ found.shift
     if singular := int((found.condition > SINGULAR).sum()):
         warnings.warn(
             f"sensitivity: the systems of {singular} of {len(found.condition)} points are singular to "
@@ -128,7 +130,7 @@ def sensitivity(ds: xr.Dataset) -> xr.Dataset:
             "finite shift follows from the Jacobian",
             stacklevel=2,
         )
-    return ds.assign({name: variable(name, dims, scatter(name, mask, each)) for name, each in rows.items()})
+    return rows.added(variables(rows.dims, fixed, {name: (each, None) for name, each in made.items()}))
 
 
 def _check(ds: xr.Dataset, names: tuple[str, ...], what: str) -> None:
@@ -137,7 +139,3 @@ def _check(ds: xr.Dataset, names: tuple[str, ...], what: str) -> None:
             f"ds: expected a result with {what}, but {missing[0]!r} is missing; call find_fixed_points with "
             "spectra='full', or linearize and eigendecompose"
         )
-
-
-def _rows(ds: xr.Dataset, name: str, dims: tuple[str, ...], mask: np.ndarray) -> np.ndarray:
-    return ds[name].transpose(*dims, "fixed_point", ...).values[mask]

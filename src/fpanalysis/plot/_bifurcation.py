@@ -10,23 +10,18 @@ from fpanalysis._messages import listed, nearest
 from fpanalysis.plot._branches import Branches, branches_of
 from fpanalysis.plot._curves import SEED, CurveGroup
 from fpanalysis.plot._kinds import HOVER_NAMES, hover_texts
-from fpanalysis.plot._pieces import Pieces, kinds, pieces
+from fpanalysis.plot._pieces import Pieces, pieces
 from fpanalysis.plot._points import Points, is_slow, none_found
-from fpanalysis.plot._styles import Style
+from fpanalysis.plot._stability import LOOKS, Answer, answers
 from fpanalysis.plot._text import axis_title, escaped, said
-from fpanalysis.plot._theme import BLUE, FAINT, GREEN, GREY, VERMILION, blank, new_figure
+from fpanalysis.plot._theme import GREY, blank, new_figure
 
 _TITLE = "Branches of fixed points"
 _MOST_POINTS, _MOST_SLOW = 20_000, 5_000
 _MANY, _HEIGHT = 100, 560
 _DRAWN = "_drawn"
-# In the order of the kinds. The dash tells stability whatever the colour; colour and symbol do so by default.
-_LOOKS = (
-    ("stable", Style(BLUE, "circle", "solid")),
-    ("unstable", Style(VERMILION, "diamond-open", "dash")),
-    ("neutral", Style(GREEN, "square-open", "dashdot")),
-    ("stability not known", Style(GREY, "circle-open", "dot")),
-)
+# The dash tells stability whatever the colour; colour and symbol do so by default. Slow points have none.
+_LOOKS = {answer: look for answer, look in LOOKS.items() if answer != Answer.SLOW}
 _EVENTS = {"fold": "star-diamond-open", "birth": "triangle-right-open", "death": "triangle-left-open"}
 
 
@@ -36,7 +31,7 @@ def bifurcation(ds: xr.Dataset, y: str, dim: str | None = None, color: str | Non
     Stable pieces of a branch are solid and unstable ones dashed. Where stability changes between two values
     of the condition, the line changes where the leading eigenvalue, interpolated between both, passes the
     boundary of stability; half-way where it is not known. Folds, births and deaths are marked at the last
-    point that was found. Slow points are on no branch, and are shown as faint triangles.
+    point that was found. Slow points are on no branch, and are shown as faint rings.
 
     Args:
         ds: what `follow` returned.
@@ -85,7 +80,7 @@ def bifurcation(ds: xr.Dataset, y: str, dim: str | None = None, color: str | Non
     notes = [count, *notes, *([f"{missing:,} points without a value are not shown"] if missing else [])]
 
     figure = new_figure(_TITLE, notes)
-    kind = branches.of(kinds)
+    kind = branches.of(answers)
     _legend(figure, kind, groups)
     hover = _branch_texts(branches, y)
     _draw_slow(figure, slow, along[slow.rows[slow.dims.index(branches.dim)]], y)
@@ -160,7 +155,7 @@ def _draw_lines(figure: go.Figure, cut: Pieces, n_branches: int, groups: list[Cu
     # Groups that lie on one another shine through.
     many = n_branches > _MANY
     for group, mine in _members(cut.branch, groups):
-        for kind, (name, look) in enumerate(_LOOKS):
+        for kind, (name, look) in _LOOKS.items():
             x, y = cut.line(mine & (cut.kind == kind))
             if len(x) == 0:
                 continue
@@ -191,7 +186,7 @@ def _draw_points(
 ) -> None:
     size, edge = (7, 1) if len(place) <= 300 else (5, 1) if len(place) <= 3_000 else (3.5, 0)
     looks = [(group.name, group.style, mine) for group, mine in _members(number, groups) if group]
-    looks = looks or [(name, look, kind == k) for k, (name, look) in enumerate(_LOOKS)]
+    looks = looks or [(name, look, kind == k) for k, (name, look) in _LOOKS.items()]
     for name, look, mine in looks:
         if not mine.any():
             continue
@@ -241,17 +236,19 @@ def _ends(branches: Branches) -> dict[str, np.ndarray]:
 def _draw_slow(figure: go.Figure, slow: Points, along: np.ndarray, y: str) -> None:
     if len(slow) == 0:
         return
-    n, name = len(slow), f"slow points ({len(slow):,})"
+    words, look = LOOKS[Answer.SLOW]
+    n, name = len(slow), f"{words} ({len(slow):,})"
     if n > _MOST_SLOW:
         chosen = np.sort(np.random.default_rng(SEED).choice(n, _MOST_SLOW, replace=False))
-        slow, along, name = slow.keep(chosen), along[chosen], f"slow points ({_MOST_SLOW:,} of {n:,})"
+        slow, along, name = slow.keep(chosen), along[chosen], f"{words} ({_MOST_SLOW:,} of {n:,})"
     figure.add_trace(
         go.Scatter(
             x=along,
             y=slow.values(_DRAWN),
             mode="markers",
             name=name,
-            marker={"symbol": "triangle-up", "color": FAINT, "size": 6, "line": {"width": 0}},
+            marker={"symbol": look.symbol, "color": look.color, "size": 5, "line": {"width": 1}},
+            opacity=0.5,
             hovertext=_texts(slow, y),
             hoverinfo="text",
             showlegend=True,
@@ -262,7 +259,7 @@ def _draw_slow(figure: go.Figure, slow: Points, along: np.ndarray, y: str) -> No
 def _legend(figure: go.Figure, kind: np.ndarray, groups: list[CurveGroup]) -> None:
     """Explain colours, symbols and dashes, by traces without points."""
     entries = [(group.name, group.style._replace(dash="solid"), "markers", group.name) for group in groups]
-    for k, (name, look) in enumerate(_LOOKS):
+    for k, (name, look) in _LOOKS.items():
         n = int((kind == k).sum())
         if n:
             style = look._replace(color=GREY) if groups else look

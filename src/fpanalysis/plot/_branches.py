@@ -117,6 +117,8 @@ def branches_of(ds: xr.Dataset, dim: str | None) -> Branches:
             f"dim: the branches were followed along {along!r}, got {dim!r}{hint}; "
             f"call fpa.follow(ds, {asked}) first"
         )
+    if along is None:
+        raise ValueError(f"ds: 'branch' has lost the attribute 'along'; say dim={asked}, or whatever it was")
     if along not in conditions:
         raise ValueError(
             f"ds: its branches run along {along!r}, which is no longer among its conditions "

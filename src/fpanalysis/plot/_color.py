@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fpanalysis._messages import listed, nearest
-from fpanalysis.plot._points import Points, is_slow, label_names, stability
+from fpanalysis.plot._points import Points, label_names
+from fpanalysis.plot._stability import LOOKS, Answer, answers
 from fpanalysis.plot._styles import distinct, limits_of, scale_of, styles
 from fpanalysis.plot._text import escaped, objects, said, unit_of
-from fpanalysis.plot._theme import BLUE, GREEN, GREY, PALETTE, SYMBOLS, VERMILION, colorscale
+from fpanalysis.plot._theme import GREY, PALETTE, SYMBOLS, colorscale
 
 _MOST_NUMBERS = len(SYMBOLS)
 # Names beyond these would repeat colour and symbol of others.
@@ -75,24 +76,16 @@ class Coloring:
 
 
 def by_stability(points: Points) -> Coloring:
-    """Return the default groups: stable, neutral and unstable fixed points, and slow points."""
-    slow = is_slow(points)
-    found = stability(points)
-    neutral = ~found.stable & (found.n_unstable == 0)
-    unstable = found.known & ~found.stable & ~neutral
-    kinds = [
-        (~slow & found.stable, Group("stable fixed points", "circle", BLUE, "solid")),
-        (~slow & neutral, Group("neutral fixed points", "square-open", GREEN, "dashdot")),
-        (~slow & unstable, Group("unstable fixed points", "diamond-open", VERMILION, "dash")),
-        (~slow & ~found.known, Group("fixed points, stability not known", "circle-open", GREY, "dot")),
-        (slow, Group("slow points", "triangle-up", GREY, "longdash")),
+    """Return the default groups: points by their stability, and slow points."""
+    answer = answers(points)
+    present = [each for each in Answer if np.any(answer == each)]
+    groups = [
+        Group(f"{LOOKS[each].name} ({np.sum(answer == each):,})", style.symbol, style.color, style.dash)
+        for each in present
+        for style in [LOOKS[each].style]
     ]
-    kinds = [(mask, group) for mask, group in kinds if mask.any()]
-    groups = [group._replace(name=f"{group.name} ({mask.sum():,})") for mask, group in kinds]
-    code = np.zeros((len(points), 1), dtype=np.int16)
-    for number, (mask, _) in enumerate(kinds):
-        code[mask] = number
-    return Coloring(groups, code)
+    code = np.searchsorted(present, answer)[:, None].astype(np.int16)
+    return Coloring(groups, code, title="points")
 
 
 def by_name(points: Points, name: str, *per: str) -> Coloring:

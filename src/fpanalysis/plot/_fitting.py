@@ -14,6 +14,7 @@ from fpanalysis.plot._fixed_points import fixed_points
 from fpanalysis.plot._flow import flow
 from fpanalysis.plot._loss_history import loss_history
 from fpanalysis.plot._paths import trajectories
+from fpanalysis.plot._points import points_of
 from fpanalysis.plot._profiles import profiles
 from fpanalysis.plot._spectrum import spectrum
 from fpanalysis.plot._spectrum_by import spectrum_by
@@ -57,20 +58,21 @@ def _first(names: list[str]) -> str | None:
 
 def _of_points(ds: xr.Dataset) -> Iterator[Fitting]:
     reference = next((name for name in ("kind", "eigenvalue", "x") if name in ds), None)
-    conditions = _conditions(ds, reference) if reference else []
-    yield _figure(spectrum, ds, color=_first(conditions))
-    yield _figure(fixed_points, ds)
+    given, ds = ds, points_of(ds).ds if reference else ds
+    conditions = [name for name in _conditions(ds, reference) if name in ds.coords] if reference else []
+    yield _figure(spectrum, given, color=_first(conditions))
+    yield _figure(fixed_points, given)
     if "time" in ds.dims:
         yield Fitting("fpa.plot.fixed_point_trail(ds, states)", _without_states)
     # Fixed points of a single condition have no branches.
     if "branch" in ds or any(is_ordered(ds[name].values.tolist()) for name in conditions):
-        yield _figure(spectrum_by, ds)
+        yield _figure(spectrum_by, given)
         entries = [
             ds[dim].values[0].item() for dim in ("output", "state") if ds.sizes.get(dim) and dim in ds.coords
         ]
         shown = [name for name in _SCALARS if name in ds] + entries
         if shown:
-            yield _figure(bifurcation, ds, shown[0])
+            yield _figure(bifurcation, given, shown[0])
 
 
 def _without_states() -> go.Figure:
@@ -138,7 +140,7 @@ def _holds_signals(ds: xr.Dataset) -> bool:
 
 
 _KINDS: list[tuple[str, Callable[[xr.Dataset], bool], Callable[[xr.Dataset], Iterator[Fitting]]]] = [
-    ("Fixed points", lambda ds: "fixed_point" in (*ds.dims, *ds.coords), _of_points),
+    ("Fixed points", lambda ds: "kind" in ds or "fixed_point" in (*ds.dims, *ds.coords), _of_points),
     ("Movements", lambda ds: _along(ds, ("position",), "time", "axis"), _of_movements),
     ("Simulation", _holds_signals, _of_signals),
     ("Training", lambda ds: _along(ds, ("loss",), "iteration"), _of_history),

@@ -11,10 +11,12 @@ from fpanalysis.plot._color import Coloring, by_name
 from fpanalysis.plot._kinds import HOVER_NAMES, Kind, hover_texts, kinds_of, thinned
 from fpanalysis.plot._pca import axis_titles, projection_of
 from fpanalysis.plot._points import Points, is_slow, none_found, points_of
+from fpanalysis.plot._stability import Answer, answers
 from fpanalysis.plot._text import escaped, joined, unit_of
 from fpanalysis.plot._theme import FAINT, GREY, PURPLE, WEBGL_ABOVE, blank, new_figure, say
 from fpanalysis.plot._trajectories import Paths, paths_of, with_gaps
 from fpanalysis.projection import Projection
+from fpanalysis.spectra.stability import growth, neutral_margin
 
 # What a browser still turns about in three dimensions.
 _MOST_POINTS, _MOST_SAMPLES = 20_000, 200_000
@@ -75,7 +77,7 @@ def fixed_points(
         ['stable (8)', '1 unstable mode (12)']
     """
     n_axes, points = _checked(n_axes), _with_states(ds)
-    # A selected single entry, `ds.isel(state=0)`, has no state dim left: the selection has to keep it.
+    ds = points.ds
     states = points.values("x", "state")
     finite = np.asarray(np.isfinite(states).all(axis=1))
     n_dropped = int((~finite).sum())
@@ -122,7 +124,7 @@ def _checked(n_axes: int) -> int:
 
 def _with_states(ds: xr.Dataset) -> Points:
     points = points_of(ds)
-    if "x" not in ds or "state" not in ds["x"].dims:
+    if "x" not in ds:
         raise ValueError("ds: it has no variable 'x' with a dim 'state', the states that are to be drawn")
     return points
 
@@ -184,9 +186,11 @@ def _draw_unstable_directions(
     if "right_eigenvector" not in points.ds or "eigenvalue" not in points.ds or domain is None:
         return
     eigenvalues = points.values("eigenvalue", "mode")
-    growing = np.abs(eigenvalues) > 1 if domain == "discrete" else np.real(eigenvalues) > 0
+    margin = points.values("stability_margin") if "stability_margin" in points.ds else None
+    growing = growth(eigenvalues, domain) > neutral_margin(eigenvalues, domain, margin)
+    growing &= (answers(points) == Answer.UNSTABLE)[:, None]
     # One of a conjugate pair is enough: both have the same real part.
-    row, mode = np.nonzero(growing & (np.imag(eigenvalues) >= 0) & ~is_slow(points)[:, None])
+    row, mode = np.nonzero(growing & (np.imag(eigenvalues) >= 0))
     # Only these are copied: all eigenvectors together can fill most of the memory.
     vectors = points.array("right_eigenvector", "mode", "state")
     chosen = np.real(vectors[(*(index[row] for index in points.rows), mode)])

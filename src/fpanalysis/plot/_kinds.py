@@ -5,14 +5,13 @@ from typing import NamedTuple
 import numpy as np
 
 from fpanalysis.plot._curves import SEED
-from fpanalysis.plot._points import Points, descriptions, is_slow, stability
+from fpanalysis.plot._points import Points, descriptions
+from fpanalysis.plot._stability import LOOKS, UNSTABLE_LOOKS, Answer, answers, n_unstable
 from fpanalysis.plot._text import escaped, joined, label, number, unit_of
-from fpanalysis.plot._theme import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION
 
 HOVER_NAMES = ("n_unstable", "residual", "n_hits")
 """Variables that every hover text of a point says."""
 _MOST_OUTPUTS = 6
-_UNSTABLE_STYLES = (("diamond", VERMILION), ("square", ORANGE), ("square-open", PURPLE))
 
 
 class Kind(NamedTuple):
@@ -31,26 +30,27 @@ class Kind(NamedTuple):
 
 def kinds_of(points: Points) -> list[Kind]:
     """Return every kind of point that occurs."""
-    slow = is_slow(points)
-    found = stability(points)
-    n_unstable, rest = found.n_unstable, ~slow & found.known & ~found.stable
-    kinds = [
-        Kind("stable", ~slow & found.stable, "circle", BLUE),
-        Kind("neutral, no unstable mode", rest & (n_unstable == 0), "cross", GREEN),
-    ]
-    most = int(n_unstable[rest].max(initial=0))
-    last = len(_UNSTABLE_STYLES)
-    for few, (symbol, color) in enumerate(_UNSTABLE_STYLES, start=1):
+    answer, n = answers(points), n_unstable(points)
+    kinds = []
+    for each, (name, style) in LOOKS.items():
+        mine = answer == each
+        if each == Answer.UNSTABLE:
+            kinds += _by_number(mine & (n > 0), n)
+            mine &= n <= 0
+        kinds.append(Kind(name, mine, style.symbol, style.color))
+    return [kind for kind in kinds if kind.mask.any()]
+
+
+def _by_number(unstable: np.ndarray, n: np.ndarray) -> list[Kind]:
+    """Return unstable points by their number of unstable modes."""
+    most, last = int(n[unstable].max(initial=0)), len(UNSTABLE_LOOKS)
+    kinds = []
+    for few, (symbol, color) in enumerate(UNSTABLE_LOOKS, start=1):
         # The last style stands for its number and all above.
-        mask = rest & ((n_unstable >= few) if few == last else (n_unstable == few))
+        mask = unstable & ((n >= few) if few == last else (n == few))
         how_many = f"{few}–{most}" if few == last and most > few else f"{few}"
         kinds.append(Kind(f"{how_many} unstable mode{'' if few == 1 else 's'}", mask, symbol, color))
-    kinds += [
-        Kind("unstable", rest & (n_unstable < 0), "diamond", VERMILION),
-        Kind("stability not known", ~slow & ~found.known, "diamond-open", GREY),
-        Kind("slow points", slow, "circle-open", GREY),
-    ]
-    return [kind for kind in kinds if kind.mask.any()]
+    return kinds
 
 
 def thinned(kinds: list[Kind], most: int) -> tuple[list[np.ndarray], list[str]]:

@@ -67,13 +67,14 @@ def movements_of(ds: xr.Dataset, states: Any) -> Movements:
         ValueError: `ds` has no condition `time`, or `states` are not those of the same movements.
     """
     points = points_of(ds)
+    ds = points.ds
     conditions = points.dims[:-1]
     if "time" not in conditions:
         raise ValueError(
             "ds: expected the condition 'time', as find_fixed_points(model, inputs=simulate(…)) makes it; "
             f"it has {listed(conditions) or 'no conditions'}"
         )
-    if "x" not in ds or "state" not in ds["x"].dims:
+    if "x" not in ds:
         raise ValueError("ds: it has no variable 'x' with a dim 'state', the states that are to be drawn")
     labels = ds["state"].values if "state" in ds.coords else range(ds.sizes["state"])
     array = states_of(states, [str(name) for name in labels], "states", "the fixed points")

@@ -5,9 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from fpanalysis.plot._branches import Branches
-from fpanalysis.plot._points import Points, stability
-
-STABLE, UNSTABLE, NEUTRAL, UNKNOWN = range(4)
+from fpanalysis.plot._stability import Answer
+from fpanalysis.spectra.stability import growth
 
 
 class Pieces(NamedTuple):
@@ -36,31 +35,25 @@ class Pieces(NamedTuple):
         return line[:, 0], line[:, 1]
 
 
-def kinds(points: Points) -> np.ndarray:
-    """Return how stable each point is."""
-    found = stability(points)
-    rest = np.where(found.n_unstable == 0, NEUTRAL, UNSTABLE)
-    return np.where(~found.known, UNKNOWN, np.where(found.stable, STABLE, rest))
-
-
-def growth(branches: Branches) -> np.ndarray:
+def _leading(branches: Branches) -> np.ndarray:
     """Return how fast the leading mode of each point grows, negative where it decays; NaN if not known."""
     ds = branches.points.ds
     domain = ds.attrs.get("time_domain")
     if "eigenvalue" not in ds or not ds.sizes.get("mode") or domain not in ("discrete", "continuous"):
         return np.full(len(branches.row), np.nan)
-    value = branches.values("eigenvalue", "mode")
-    return (np.abs(value) - 1 if domain == "discrete" else np.real(value)).max(axis=1)
+    return growth(branches.values("eigenvalue", "mode"), domain).max(axis=1)
 
 
 def pieces(branches: Branches, place: np.ndarray, kind: np.ndarray) -> Pieces:
-    """Cut branches through the places `(point, 2)` where the stability, `kind`, changes."""
-    number, step, lead = branches.number, branches.step, growth(branches)
+    """Cut branches through the places `(point, 2)` where stability, `kind` (numbers of `Answer`), changes."""
+    number, step, lead = branches.number, branches.step, _leading(branches)
     link = np.flatnonzero((np.diff(number) == 0) & (np.diff(step) == 1))
     a, b = link, link + 1
     changes = kind[a] != kind[b]
     # A neutral point is where stability changes. Else it changes where the growth passes zero, if it does.
-    share = np.select([kind[a] == NEUTRAL, kind[b] == NEUTRAL], [0.0, 1.0], _share(lead[a], lead[b]))
+    share = np.select(
+        [kind[a] == Answer.NEUTRAL, kind[b] == Answer.NEUTRAL], [0.0, 1.0], _share(lead[a], lead[b])
+    )
     cut = np.where(changes[:, None], place[a] + share[:, None] * (place[b] - place[a]), place[b])
     both = np.stack([np.ones_like(changes), changes], axis=1)
 

@@ -4,8 +4,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
+from xarray.indexes import PandasMultiIndex
 
 from fpanalysis.plot._text import escaped, joined, said
+from fpanalysis.rows import canonical
 from fpanalysis.schema import Kind
 
 
@@ -58,7 +60,7 @@ class Points:
 
 
 def points_of(ds: xr.Dataset) -> Points:
-    """Return the points of a dataset: the rows whose `kind` is not `none`."""
+    """Return the points of a dataset, in the order of the schema: the rows whose `kind` is not `none`."""
     if not isinstance(ds, xr.Dataset):
         raise TypeError(f"ds: expected the xarray.Dataset of find_fixed_points, got {type(ds).__name__}")
     reference = next((name for name in ("kind", "eigenvalue", "x") if name in ds), None)
@@ -66,13 +68,10 @@ def points_of(ds: xr.Dataset) -> Points:
         raise ValueError(
             "ds: it has none of 'kind', 'x' and 'eigenvalue', so it is no dataset of fixed points"
         )
-    # A selection such as `ds.isel(fixed_point=3, mode=0)` leaves scalars where a figure needs rows.
-    for dim, variable in (("fixed_point", reference), ("mode", "eigenvalue")):
-        if variable in ds and dim not in ds[variable].dims:
-            # Of this variable only: all others are broadcast when they are read.
-            expanded = ds[variable].expand_dims(dim)
-            ds = ds.drop_vars(dim, errors="ignore").assign({variable: expanded})
-    conditions = [str(dim) for dim in ds[reference].dims if dim not in ("fixed_point", "state", "mode")]
+    ds, conditions = canonical(ds)
+    # Labels of several levels are shown level by level.
+    stacked = {index.dim for index in ds.xindexes.values() if isinstance(index, PandasMultiIndex)}
+    ds = ds.reset_index(list(stacked))
     dims = (*conditions, "fixed_point")
     shape = tuple(ds.sizes[dim] for dim in dims)
     everything = Points(ds, dims, tuple(index.ravel() for index in np.indices(shape)))
@@ -84,25 +83,6 @@ def is_slow(points: Points) -> np.ndarray:
     if "kind" not in points.ds:
         return np.zeros(len(points), dtype=bool)
     return points.values("kind") == Kind.SLOW
-
-
-@dataclass(frozen=True)
-class Stability:
-    """What is known of the stability of each point; `n_unstable` is −1 where the number is not known."""
-
-    stable: np.ndarray
-    n_unstable: np.ndarray
-    known: np.ndarray
-
-
-def stability(points: Points) -> Stability:
-    """Return the stability of each point, from as much as the dataset holds of it."""
-    ds, n = points.ds, len(points)
-    n_unstable = points.values("n_unstable").astype(int) if "n_unstable" in ds else np.full(n, -1)
-    # Without spectra a row of `is_stable` is False for want of an answer: the number −1 says so.
-    known = n_unstable >= 0 if "n_unstable" in ds else np.full(n, "is_stable" in ds)
-    stable = points.values("is_stable").astype(bool) if "is_stable" in ds else n_unstable == 0
-    return Stability(known & stable, n_unstable, known)
 
 
 def label_names(points: Points) -> list[str]:
@@ -132,5 +112,5 @@ def none_found(ds: xr.Dataset) -> str:
     if "n_candidates" not in ds:
         return "no fixed points found"
     # Padded conditions (a model that was not run) hold −1.
-    started = int(np.maximum(ds["n_candidates"].values, 0).sum())
+    started = int(np.maximum(canonical(ds)[0]["n_candidates"].values, 0).sum())
     return f"no fixed points found<br>(n_candidates: {started:,})"

@@ -50,6 +50,7 @@ def spectrum(ds: xr.Dataset, color: str | None = None) -> go.Figure:
         'Re λ (dimensionless)'
     """
     points = _with_spectra(ds)
+    ds = points.ds
     eigenvalues = points.values("eigenvalue", "mode")
     n, corners = extremes(eigenvalues)
     domain = ds.attrs.get("time_domain")

@@ -78,6 +78,7 @@ def spectrum_by(
         ('time constant (s)', 'frequency (Hz)')
     """
     branches = branches_of(ds, dim)
+    ds = branches.points.ds
     _check(branches, show, max_modes)
     title = f"Modes along {escaped(branches.dim)}"
     if len(branches) == 0:

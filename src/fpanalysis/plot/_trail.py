@@ -10,7 +10,8 @@ from fpanalysis.plot._curves import CurveGroup, thinned
 from fpanalysis.plot._kinds import hover_texts
 from fpanalysis.plot._movements import Movements, movements_of
 from fpanalysis.plot._pca import axis_titles, projection_of
-from fpanalysis.plot._points import is_slow, none_found, stability
+from fpanalysis.plot._points import none_found
+from fpanalysis.plot._stability import LOOKS, Answer, answers
 from fpanalysis.plot._text import axis_title, number, said, unit_of
 from fpanalysis.plot._theme import GREY, blank, new_figure, say
 from fpanalysis.plot._trajectories import with_gaps
@@ -18,12 +19,6 @@ from fpanalysis.projection import Projection
 
 _TITLE = "The state, and where it would rest"
 _MOST_TRIALS, _MOST_POINTS, _LINKS, _HEIGHT = 24, 6_000, 8, 620
-_KINDS = (
-    ("stable fixed points", "circle-open"),
-    ("fixed points that are not stable", "diamond-open"),
-    ("fixed points, stability not known", "square-open"),
-    ("slow points", "triangle-up-open"),
-)
 _START, _END = "triangle-right", "square"
 
 
@@ -32,7 +27,7 @@ def fixed_point_trail(
 ) -> go.Figure:
     """Draw movements of a state, and the fixed points that it would have at each time if the input stayed.
 
-    Lines are the paths of the state, open symbols the fixed points. At eight times of a movement, evenly
+    Lines are the paths of the state, symbols the fixed points. At eight times of a movement, evenly
     spaced, a thin line joins the state and the fixed point nearest to it. Both are drawn in the first two
     principal components of all that is shown; states of two entries in their own coordinates, and a state of
     one entry against time.
@@ -96,7 +91,7 @@ class _View:
 
     movements: Movements
     projection: Projection
-    kind: np.ndarray
+    answer: np.ndarray
 
     @property
     def is_plane(self) -> bool:
@@ -127,9 +122,7 @@ def _view(shown: Movements, chosen: np.ndarray) -> _View | None:
     cloud = cloud[np.isfinite(cloud).all(axis=1)]
     if len(cloud) == 0:
         return None
-    found = stability(shown.points)
-    kind = np.select([is_slow(shown.points), ~found.known, found.stable], [3, 2, 0], 1)
-    return _View(shown, projection_of(cloud, 2), kind)
+    return _View(shown, projection_of(cloud, 2), answers(shown.points))
 
 
 def _legend(figure: go.Figure, view: _View, groups: list[CurveGroup]) -> None:
@@ -138,9 +131,9 @@ def _legend(figure: go.Figure, view: _View, groups: list[CurveGroup]) -> None:
     for group in groups:
         if group.name:
             _entry(figure, group.name, "lines", {"color": group.style.color, "dash": group.style.dash}, {})
-    for number_, (name, symbol) in enumerate(_KINDS):
-        if np.any(view.kind == number_):
-            _entry(figure, name, "markers", line, {"symbol": symbol})
+    for answer, (name, look) in LOOKS.items():
+        if np.any(view.answer == answer):
+            _entry(figure, name, "markers", line, {"symbol": look.symbol})
     _entry(figure, "both at the same time", "lines", line, {})
     _entry(figure, "start", "markers", line, {"symbol": _START})
     _entry(figure, "end", "markers", line, {"symbol": _END})
@@ -189,7 +182,7 @@ def _draw_links(figure: go.Figure, view: _View) -> None:
         else []
     )
     mine = np.flatnonzero(
-        (view.kind < 3) & np.isin(movements.moment, near) & np.isfinite(_distance(movements))
+        (view.answer != Answer.SLOW) & np.isin(movements.moment, near) & np.isfinite(_distance(movements))
     )
     mine = mine[np.argsort(_distance(movements)[mine], kind="stable")]
     label = movements.movement[mine] * n + movements.moment[mine]
@@ -231,9 +224,11 @@ def _draw_points(figure: go.Figure, view: _View, groups: list[CurveGroup]) -> No
     ]
     hover = np.array(hover_texts(movements.points), dtype=object) + np.array(lines, dtype=object)
     place = view(movements.states, _times(movements))
-    for number_, (name, symbol) in enumerate(_KINDS):
+    for answer, (name, look) in LOOKS.items():
+        edge = {"width": 1.2 if look.symbol.endswith("open") else 0}
+        marker = {"symbol": look.symbol, "size": 6, "line": edge}
         for group in groups:
-            mine = (view.kind == number_) & np.isin(movements.movement, group.index)
+            mine = (view.answer == answer) & np.isin(movements.movement, group.index)
             if not mine.any():
                 continue
             figure.add_trace(
@@ -242,7 +237,7 @@ def _draw_points(figure: go.Figure, view: _View, groups: list[CurveGroup]) -> No
                     y=place[mine, 1],
                     mode="markers",
                     name=name,
-                    marker={"symbol": symbol, "color": group.style.color, "size": 6, "line": {"width": 1.2}},
+                    marker=marker | {"color": group.style.color},
                     hovertext=hover[mine],
                     hoverinfo="text",
                     legendgroup=name,

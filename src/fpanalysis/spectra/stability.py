@@ -93,7 +93,7 @@ def is_neutral(
         array([False,  True,  True, False])
     """
     values: _Eigenvalues = np.asarray(eigenvalue, dtype=np.complex128)
-    return np.abs(_growth(values, time_domain)) <= neutral_margin(values, time_domain, margin)
+    return np.abs(growth(values, time_domain)) <= neutral_margin(values, time_domain, margin)
 
 
 def time_scales(
@@ -172,12 +172,12 @@ def stability(
         (array([ True, False, False]), array([0, 0, 2]))
     """
     values: _Eigenvalues = np.asarray(eigenvalue, dtype=np.complex128)
-    growth, margins = _growth(values, time_domain), neutral_margin(values, time_domain, margin)
+    rate, margins = growth(values, time_domain), neutral_margin(values, time_domain, margin)
     decided = np.asarray(np.isfinite(values).all(axis=-1))
     if is_smooth is not None:
         decided = decided & np.asarray(is_smooth, bool)
-    n_unstable = np.where(decided, (growth > margins).sum(axis=-1), -1)
-    is_stable = decided & (growth < -margins).all(axis=-1)
+    n_unstable = np.where(decided, (rate > margins).sum(axis=-1), -1)
+    is_stable = decided & (rate < -margins).all(axis=-1)
     cases = [~decided, n_unstable > 0, is_stable]
     codes = np.select(
         cases, [Stability.UNDECIDED, Stability.UNSTABLE, Stability.STABLE], Stability.NEUTRAL
@@ -185,9 +185,17 @@ def stability(
     return PointStability(codes, np.asarray(is_stable), n_unstable)
 
 
-def _growth(eigenvalue: _Eigenvalues, time_domain: TimeDomain) -> np.ndarray:
-    """Return how far each mode lies outside the boundary of stability (negative: inside)."""
-    return np.abs(eigenvalue) - 1.0 if time_domain == "discrete" else eigenvalue.real
+def growth(eigenvalue: np.ndarray, time_domain: TimeDomain) -> np.ndarray:
+    """Return how far each mode lies outside the boundary of stability (negative: inside).
+
+    Args:
+        eigenvalue: complex, any shape.
+        time_domain: `"discrete"` or `"continuous"`.
+
+    Returns:
+        `|λ| − 1` in discrete time, `Re λ` (1/s) in continuous time.
+    """
+    return np.abs(eigenvalue) - 1.0 if time_domain == "discrete" else np.real(eigenvalue)
 
 
 def _check(time_domain: str) -> None:
