@@ -7,10 +7,10 @@ import numpy as np
 from fpanalysis.accurate_products import Accurate, multiply
 
 # Powers below this are looked at one by one; of each octave beyond, so many samples.
-_EXHAUSTIVE = 1024
-_SAMPLES = 256
+_EXHAUSTIVE = 4096
+_SAMPLES = 512
 # So many samples are looked at more closely, again and again, until the powers next to them are known.
-_BEST = 8
+_BEST = 16
 # A sample that is this much below the best one is not looked at more closely.
 _HOPELESS = 0.8
 # Powers nearly as large as the largest, among which a maximum in between may be the larger one.
