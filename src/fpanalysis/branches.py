@@ -8,8 +8,11 @@ import xarray as xr
 
 from fpanalysis._messages import listed, nearest
 from fpanalysis.dataset import FIXED, condition_dims, variable
-from fpanalysis.matching import Links, PointSet, link_points
+from fpanalysis.folds import indices
+from fpanalysis.matching import PointSet
 from fpanalysis.shift import shifts
+from fpanalysis.states import angles_of
+from fpanalysis.transitions import Transition, transition
 
 NONE, START, BIRTH, FOLD = range(4)
 
@@ -21,7 +24,21 @@ class _Table(NamedTuple):
     u: np.ndarray
     is_fixed: np.ndarray
     shift: np.ndarray | None
-    n_unstable: np.ndarray | None
+    index: np.ndarray
+
+    def points(self, step: int, c: int, rows: np.ndarray) -> PointSet:
+        """Return some points of one condition."""
+        shift = None if self.shift is None else self.shift[step, c, rows]
+        return PointSet(self.x[step, c, rows], self.u[step, c], shift, self.index[step, c, rows])
+
+
+class _Labels(NamedTuple):
+    """What is found of each point, `(step, other conditions, fixed_point)`."""
+
+    branch: np.ndarray
+    branch_confidence: np.ndarray
+    branch_begins: np.ndarray
+    branch_ends: np.ndarray
 
 
 def add_branches(ds: xr.Dataset, dim: str) -> xr.Dataset:
@@ -29,35 +46,49 @@ def add_branches(ds: xr.Dataset, dim: str) -> xr.Dataset:
     dims = _check(ds, dim)
     order = (dim, *(d for d in dims if d != dim))
     table = _table(ds, order)
-    n_steps, n_others, n_rows = table.is_fixed.shape
-    branch = np.full((n_steps, n_others, n_rows), -1)
-    confidence = np.full(branch.shape, np.nan)
-    begins, ends = np.zeros((2, *branch.shape), np.int8)
-    periodic = np.isin(ds["state"].values, ds.attrs.get("periodic", "").split())
-    for c in range(n_others):
-        for step in range(n_steps):
-            rows = np.flatnonzero(table.is_fixed[step, c])
-            confidence[step, c, rows] = 1.0
-            if step == 0:
-                branch[step, c, rows], begins[step, c, rows] = np.arange(len(rows)), START
-                continue
-            before = np.flatnonzero(table.is_fixed[step - 1, c])
-            links = _linked(table, step, c, before, rows, periodic)
-            old, new = before[links.first], rows[links.second]
-            branch[step, c, new], confidence[step, c, new] = branch[step - 1, c, old], links.confidence
-            lost, born = np.setdiff1d(before, old), np.setdiff1d(rows, new)
-            branch[step, c, born] = branch[: step + 1, c].max(initial=-1) + 1 + np.arange(len(born))
-            ends[step - 1, c, lost] = _kinds(table, step - 1, c, lost)
-            begins[step, c, born] = _kinds(table, step, c, born)
-        ends[-1, c, table.is_fixed[-1, c]] = START
+    size = table.is_fixed.shape
+    begins, ends = np.zeros((2, *size), np.int8)
+    labels = _Labels(np.full(size, -1), np.where(table.is_fixed, 1.0, np.nan), begins, ends)
+    for c in range(size[1]):
+        _follow(table, labels, c, angles_of(ds))
     shape = tuple(ds.sizes[d] for d in order)
-    made = {"branch": branch, "branch_confidence": confidence, "branch_begins": begins, "branch_ends": ends}
     new = {
-        name: variable(name, order, array.reshape(*shape, n_rows)).transpose(*dims, "fixed_point")
-        for name, array in made.items()
+        name: variable(name, order, array.reshape(*shape, -1)).transpose(*dims, "fixed_point")
+        for name, array in labels._asdict().items()
     }
     new["branch"].attrs["along"] = dim
     return ds.assign(new)
+
+
+def _follow(table: _Table, labels: _Labels, c: int, periodic: np.ndarray) -> None:
+    """Label the points of one of the other conditions, step by step."""
+    before = np.flatnonzero(table.is_fixed[0, c])
+    labels.branch[0, c, before], labels.branch_begins[0, c, before] = np.arange(len(before)), START
+    merged = before[:0]
+    for step in range(1, len(table.is_fixed)):
+        rows = np.flatnonzero(table.is_fixed[step, c])
+        found = transition(table.points(step - 1, c, before), table.points(step, c, rows), periodic)
+        _label(labels, step, c, before, rows, found)
+        # A degenerate point into which another went, and which is gone, was their fold.
+        labels.branch_ends[step - 1, c, np.intersect1d(merged, before[found.lost])] = FOLD
+        before, merged = rows, rows[found.merged]
+    labels.branch_ends[-1, c, before] = START
+
+
+def _label(
+    labels: _Labels, step: int, c: int, before: np.ndarray, rows: np.ndarray, found: Transition
+) -> None:
+    branch, confidence, begins, ends = (array[:, c] for array in labels)
+    old, new, born = before[found.links.first], rows[found.links.second], rows[found.born]
+    branch[step, new], confidence[step, new] = branch[step - 1, old], found.links.confidence
+    branch[step, born] = branch[: step + 1].max(initial=-1) + 1 + np.arange(len(born))
+    confidence[step, born] = found.born_confidence
+    begins[step, born] = np.where(found.born_at_fold, FOLD, BIRTH)
+    ends[step - 1, before[found.lost]] = np.where(found.lost_at_fold, FOLD, BIRTH)
+    was_fold = before[found.split]
+    begins[step - 1, was_fold] = np.where(
+        begins[step - 1, was_fold] == BIRTH, FOLD, begins[step - 1, was_fold]
+    )
 
 
 def links_along(ds: xr.Dataset, dim: str) -> Iterator[tuple[tuple, tuple]]:
@@ -98,36 +129,16 @@ def _table(ds: xr.Dataset, order: tuple[str, ...]) -> _Table:
 
     is_fixed = array("kind") == FIXED
     u = array("u") if "u" in ds else np.zeros((*is_fixed.shape[:2], 0))
+    domain = ds.attrs["time_domain"]
+    index = array("index").astype(int) if "index" in ds else np.zeros(is_fixed.shape, int)
     shift = None
-    if "jacobian" in ds and "input_jacobian" in ds:
-        jacobian, drive = array("jacobian"), array("input_jacobian")
-        shift = np.full_like(drive, np.nan)
-        shift[is_fixed] = shifts(jacobian[is_fixed], drive[is_fixed], ds.attrs["time_domain"]).shift
-    return _Table(array("x"), u, is_fixed, shift, array("n_unstable") if "n_unstable" in ds else None)
-
-
-def _linked(
-    table: _Table, step: int, c: int, before: np.ndarray, rows: np.ndarray, periodic: np.ndarray
-) -> Links:
-    def points(k: int, mine: np.ndarray) -> PointSet:
-        shift = None if table.shift is None else table.shift[k, c, mine]
-        return PointSet(table.x[k, c, mine], table.u[k, c], shift)
-
-    return link_points(points(step - 1, before), points(step, rows), periodic)
-
-
-def _kinds(table: _Table, step: int, c: int, rows: np.ndarray) -> np.ndarray:
-    """Return for points that come or go whether they do so alone, or in a pair that meets at a fold.
-
-    Two that are each other's nearest, and of which one has one unstable mode more, are such a pair.
-    """
-    kinds = np.full(len(rows), BIRTH, np.int8)
-    if table.n_unstable is None or len(rows) < 2:
-        return kinds
-    x, unstable = table.x[step, c, rows], table.n_unstable[step, c, rows]
-    distance = np.linalg.norm(x[:, None] - x[None], axis=-1)
-    np.fill_diagonal(distance, np.inf)
-    partner = distance.argmin(axis=1)
-    mutual = partner[partner] == np.arange(len(rows))
-    kinds[mutual & (np.abs(unstable - unstable[partner]) == 1)] = FOLD
-    return kinds
+    if "jacobian" in ds:
+        jacobian = array("jacobian")
+        if "index" not in ds:
+            index[is_fixed] = indices(jacobian[is_fixed], domain)
+        if "input_jacobian" in ds:
+            drive = array("input_jacobian")
+            isolated = array("is_isolated")[is_fixed] if "is_isolated" in ds else None
+            shift = np.full_like(drive, np.nan)
+            shift[is_fixed] = shifts(jacobian[is_fixed], drive[is_fixed], domain, isolated).shift
+    return _Table(array("x"), u, is_fixed, shift, index)

@@ -8,11 +8,8 @@ import xarray as xr
 from fpanalysis.dataset import FIXED, NONE, condition_dims, scatter, variable
 from fpanalysis.follow import follow
 from fpanalysis.nonnormality import henrici, initial_growth, peak_growth
-from fpanalysis.shift import shifts
+from fpanalysis.shift import SINGULAR, shifts
 from fpanalysis.spectrum import Spectrum
-
-# Condition number above which I − J counts as singular.
-SINGULAR = 1e12
 
 
 def modes(ds: xr.Dataset, dim: str | None = None) -> xr.Dataset:
@@ -91,14 +88,15 @@ def sensitivity(ds: xr.Dataset) -> xr.Dataset:
         The dataset with `sensitivity` `(…, fixed_point, state, input)`, in units of the state per unit of the
         input; with `output_sensitivity` `(…, fixed_point, output, input)` where the model has a readout; and
         with `sensitivity_condition` `(…, fixed_point)`, the condition number of the system. It tells how
-        many digits are lost: at a fold or on a line attractor the point moves infinitely far. Slow points
-        are no points that could move; their rows are NaN.
+        many digits are lost, whatever the units of the state's entries, and is infinite where `is_isolated`
+        is False. Above 1e12, at a fold or on a line attractor, all sensitivities of a point are infinite.
+        Slow points are no points that could move; their rows are NaN.
 
     Raises:
         ValueError: the dataset has no `jacobian`, or the model no inputs.
 
     Warns:
-        UserWarning: a system is singular to rounding; its sensitivities mean nothing.
+        UserWarning: a system is singular to rounding; its sensitivities are infinite.
 
     Example:
         >>> import fpanalysis as fpa, xarray as xr
@@ -115,11 +113,16 @@ def sensitivity(ds: xr.Dataset) -> xr.Dataset:
         raise ValueError("ds: the model has no inputs that its points could depend on")
     mask = ds["kind"].transpose(*dims, "fixed_point").values == FIXED
     found = shifts(
-        _rows(ds, "jacobian", dims, mask), _rows(ds, "input_jacobian", dims, mask), ds.attrs["time_domain"]
+        _rows(ds, "jacobian", dims, mask),
+        _rows(ds, "input_jacobian", dims, mask),
+        ds.attrs["time_domain"],
+        _rows(ds, "is_isolated", dims, mask) if "is_isolated" in ds else None,
     )
     rows = {"sensitivity": found.shift, "sensitivity_condition": found.condition}
     if "output_jacobian" in ds:
-        rows["output_sensitivity"] = _rows(ds, "output_jacobian", dims, mask) @ found.shift
+        with np.errstate(invalid="ignore"):  # of infinite shifts
+            change = _rows(ds, "output_jacobian", dims, mask) @ found.shift
+        rows["output_sensitivity"] = np.where(found.condition[:, None, None] > SINGULAR, np.inf, change)
     if singular := int((found.condition > SINGULAR).sum()):
         warnings.warn(
             f"sensitivity: the systems of {singular} of {len(found.condition)} points are singular to "
