@@ -47,7 +47,7 @@ def add_branches(ds: xr.Dataset, dim: str) -> xr.Dataset:
     order = (dim, *(d for d in dims if d != dim))
     table = _table(ds, order)
     size = table.is_fixed.shape
-    begins, ends = np.zeros((2, *size), np.int8)
+    begins, ends = np.zeros(size, np.int8), np.zeros(size, np.int8)
     labels = _Labels(np.full(size, -1), np.where(table.is_fixed, 1.0, np.nan), begins, ends)
     for c in range(size[1]):
         _follow(table, labels, c, angles_of(ds))

@@ -73,19 +73,23 @@ def steps_to_meeting(x: np.ndarray, move: np.ndarray, index: np.ndarray, periodi
     return np.where(meets, 0.5 * square / np.where(meets, along, 1.0), np.inf)
 
 
-def fold_pairs(steps: np.ndarray, most: int | None = None) -> list[tuple[int, int]]:
+def fold_pairs(steps: np.ndarray) -> list[tuple[int, int]]:
     """Return the pairs that meet within a step, soonest first, each point in one pair at most.
 
     Args:
         steps: as from `steps_to_meeting`, `(k, k)`.
-        most: how many pairs at most.
+
+    Example:
+        >>> import numpy as np
+        >>> fold_pairs(np.array([[np.inf, 1.0, 0.5], [1.0, np.inf, np.inf], [0.5, np.inf, np.inf]]))
+        [(0, 2)]
     """
     pairs: list[tuple[int, int]] = []
     rows, columns = np.nonzero(np.triu(steps <= _STEPS, 1))
     taken: set[int] = set()
     for k in np.argsort(steps[rows, columns], kind="stable"):
         pair = int(rows[k]), int(columns[k])
-        if not taken.intersection(pair) and (most is None or len(pairs) < most):
+        if not taken.intersection(pair):
             pairs.append(pair)
             taken.update(pair)
     return pairs

@@ -52,7 +52,7 @@ def _off_diagonal(matrix: np.ndarray) -> float:
     """Return the square sum of what stands beside the eigenvalues in the complex Schur form."""
     from scipy.linalg import schur  # slow to import, and for nearly normal matrices only
 
-    triangular, _ = schur(matrix, output="complex")
+    triangular = schur(matrix, output="complex")[0]
     return float(np.sum(np.abs(np.triu(triangular, 1)) ** 2))
 
 

@@ -84,8 +84,9 @@ class _Side:
 
     def is_degenerate(self, rows: np.ndarray) -> np.ndarray:
         """Return which of some points have no finite sensitivity."""
-        shift = self.points.shift
-        return np.zeros(len(rows), bool) if shift is None else ~np.isfinite(shift[rows]).all(axis=(1, 2))
+        if self.points.shift is None:
+            return np.zeros(len(rows), bool)
+        return np.asarray(~np.isfinite(self.points.shift[rows]).all(axis=(1, 2)))
 
 
 def _left(points: PointSet, linked: np.ndarray) -> np.ndarray:
