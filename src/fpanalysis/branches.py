@@ -15,21 +15,29 @@ from fpanalysis.states import angles_of
 from fpanalysis.transitions import Transition, transition
 
 NONE, START, BIRTH, FOLD = range(4)
+# An entry of the state that varies by less, relative to its size, varies by rounding.
+_CONSTANT = 1e-9
 
 
 class _Table(NamedTuple):
-    """The points of a result, the dim that is followed first: `(step, other conditions, fixed_point, …)`."""
+    """The points of a result, the dim that is followed first: `(step, other conditions, fixed_point, …)`.
+
+    `scale` `(other conditions, state)` is how far apart the points are in each entry of the state, so that
+    distances do not depend on units; of angles it is 1 rad.
+    """
 
     x: np.ndarray
     u: np.ndarray
     is_fixed: np.ndarray
     shift: np.ndarray | None
     index: np.ndarray
+    scale: np.ndarray
 
     def points(self, step: int, c: int, rows: np.ndarray) -> PointSet:
-        """Return some points of one condition."""
-        shift = None if self.shift is None else self.shift[step, c, rows]
-        return PointSet(self.x[step, c, rows], self.u[step, c], shift, self.index[step, c, rows])
+        """Return some points of one condition, in units of `scale`."""
+        scale = self.scale[c]
+        shift = None if self.shift is None else self.shift[step, c, rows] / scale[:, None]
+        return PointSet(self.x[step, c, rows] / scale, self.u[step, c], shift, self.index[step, c, rows])
 
 
 class _Labels(NamedTuple):
@@ -141,4 +149,15 @@ def _table(ds: xr.Dataset, order: tuple[str, ...]) -> _Table:
             isolated = array("is_isolated")[is_fixed] if "is_isolated" in ds else None
             shift = np.full_like(drive, np.nan)
             shift[is_fixed] = shifts(jacobian[is_fixed], drive[is_fixed], domain, isolated).shift
-    return _Table(array("x"), u, is_fixed, shift, index)
+    x = array("x")
+    scale = np.stack([_scale(x[:, c][is_fixed[:, c]]) for c in range(x.shape[1])])
+    return _Table(x, u, is_fixed, shift, index, np.where(angles_of(ds), 1.0, scale))
+
+
+def _scale(x: np.ndarray) -> np.ndarray:
+    """Return the range of each entry of points `(k, state)`; of constant entries their size, or 1."""
+    if len(x) == 0:
+        return np.ones(x.shape[1])
+    spread, size = np.ptp(x, axis=0), np.abs(x).max(axis=0)
+    varies = spread > _CONSTANT * size
+    return np.where(varies, spread, np.where(size > 0, size, 1.0))

@@ -86,11 +86,11 @@ def peak_growth(jacobian: np.ndarray, spectrum: Spectrum[np.ndarray], time_domai
     that alone, since sums over nearly dependent ones cancel. In discrete time powers are looked at until one
     whose norm is at most 1 proves that no later one is larger than the earlier ones; in continuous time they
     are those of `e^{Jh}` with `h` about `1/(8‖J‖)`, and the maxima in between are found as well. All of the
-    first 1024 powers are looked at, then samples that are refined where they are large (`largest_power`), so
+    first 4096 powers are looked at, then samples that are refined where they are large (`largest_power`), so
     that stiff flows and slow maps take hardly longer.
 
     The result is right to a relative 1e-6. Two cases have less: where two or more oscillations of different
-    frequency last for more than 1,000 steps it is the largest of some thousand phases, which may be 1e-3
+    frequency last for more than 4,096 steps it is the largest of some thousand phases, which may be 1e-3
     below the largest of all; and where rounding is amplified by more than 1e24, 32 digits do not suffice.
     The result is NaN then, with a warning.
 

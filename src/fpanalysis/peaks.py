@@ -91,8 +91,8 @@ def largest_power(powers: Powers, start: int, best: float) -> Peak:
 
     Squares of squares reach late powers in few steps. They are formed with 32 digits, since their rounding
     errors grow with the power. One whose norm is at most 1 ends the search: `‖Aᵐ⁺ʳ‖ ≤ ‖Aᵐ‖ ‖Aʳ‖`, so that
-    no later power is larger than all earlier ones. Up to there, powers below 1024 are looked at one by one,
-    and of each octave beyond 256; around the best 8 of these samples there are 256 closer ones, and so on,
+    no later power is larger than all earlier ones. Up to there, powers below 4096 are looked at one by one,
+    and of each octave beyond 512; around the best 16 of these samples there are 512 closer ones, and so on,
     until they are next to each other.
 
     The largest power is computed a second time with 32 digits. If the norms differ by more than 1e-7, the
