@@ -45,7 +45,8 @@ def follow(ds: xr.Dataset, dim: str) -> xr.Dataset:
 
     Sources:
         Allgower and Georg 1990, Numerical Continuation Methods (prediction by the implicit function
-        theorem); Kuznetsov 2004, Elements of Applied Bifurcation Theory (folds); Kuhn 1955, Naval Research Logistics Quarterly 2 (assignment).
+        theorem); Kuznetsov 2004, Elements of Applied Bifurcation Theory (folds); Kuhn 1955, Naval Research
+        Logistics Quarterly 2 (assignment).
 
     Example:
         >>> import numpy as np, xarray as xr, fpanalysis as fpa

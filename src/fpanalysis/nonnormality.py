@@ -129,13 +129,13 @@ def _warn(peak: np.ndarray) -> None:
         warnings.warn(
             f"peak_growth is NaN for {unknown} of {len(peak)} matrices: they amplify rounding errors beyond "
             "32 digits",
-            stacklevel=3,
+            stacklevel=4,
         )
     if grow := int(np.isinf(peak).sum()):
         warnings.warn(
             f"peak_growth: the powers of {grow} of {len(peak)} matrices grow without bound though their "
             "computed eigenvalues decay: these are not accurate (see eigenvalue_condition)",
-            stacklevel=3,
+            stacklevel=4,
         )
 
 
