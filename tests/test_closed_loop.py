@@ -1,5 +1,7 @@
 """Steady states of network, plant and delay line together."""
 
+import json
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -129,7 +131,7 @@ def test_an_arm_has_a_point_for_each_posture_and_none_for_whole_turns(delay):
     np.testing.assert_allclose(ds.offset_norm.values, 0.0, atol=1e-12)
     is_down = angles[:, 1] > 0
     assert ds.is_stable.values.tolist() == is_down.tolist()
-    assert ds.attrs["periodic"].split() == names
+    assert json.loads(ds.attrs["periodic"]) == names
     end = settled(controller, None, ds.u.values, (0.08, 0.35))
     np.testing.assert_allclose(ds.x.values[is_down], end[None], atol=1e-8)
 

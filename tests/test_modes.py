@@ -131,6 +131,30 @@ def test_a_singular_system_warns_and_costs_nothing_else():
     assert ds.sensitivity_condition.values[0, 0] > 1e12
 
 
+def test_exactly_singular_systems_cost_nothing_but_a_warning():
+    """A network that averages its units is singular for LU along the line on which it rests."""
+    average = fpa.vector_field(
+        lambda x, u: np.full((2, 2), 0.5) @ x + u[0] * np.array([1.0, -1.0]), state=2, inputs=["r"],
+        outputs=["y"], readout=lambda x: x[:1],
+    )  # fmt: skip
+    r = xr.DataArray([0.0, 0.1], dims="c", coords={"c": [0.0, 0.1]})
+    starts = np.array([[0.3, 0.3]])
+    found = fpa.find_fixed_points(average, {"r": r}, candidates=starts, progress=False)
+    with pytest.warns(UserWarning, match="singular to rounding"):
+        ds = fpa.sensitivity(found)
+    assert np.isposinf(ds.sensitivity_condition.values[ds.is_fixed.values]).all()
+    assert np.isposinf(ds.sensitivity.values[ds.is_fixed.values]).all()
+    assert np.isposinf(ds.output_sensitivity.values[ds.is_fixed.values]).all()
+    assert int(fpa.follow(found, "c").branch.max()) >= 0
+
+
+def test_points_that_are_not_isolated_have_no_sensitivity(found):
+    isolated = found.is_fixed & (found.goal != found.goal[0])
+    with pytest.warns(UserWarning, match="singular to rounding"):
+        ds = fpa.sensitivity(found.assign(is_isolated=isolated))
+    np.testing.assert_array_equal(np.isposinf(ds.sensitivity_condition), found.is_fixed & ~isolated)
+
+
 def test_summaries_have_a_row_for_each_condition(found):
     table = fpa.summarize(found)
     assert isinstance(table, pd.DataFrame)

@@ -88,3 +88,115 @@ def test_peak_growth_in_continuous_time_against_a_fine_grid(n):
             state = state @ step
             largest = max(largest, np.linalg.norm(state, 2) if n == 2 or _ % 5 == 0 else 0.0)
         assert largest * (1 - 1e-9) <= value <= largest * (1 + 1e-4)
+
+
+def test_henrici_has_no_floor():
+    """Matrices with a known, tiny part above the diagonal, in a random orthogonal basis."""
+    rng = np.random.default_rng(3)
+    for size in (2, 10, 30):
+        for share in (1e-2, 1e-6, 1e-9, 1e-12):
+            triangular = np.diag(rng.uniform(-1, 1, size))
+            triangular[0, 1] = share * np.linalg.norm(triangular)
+            basis = np.linalg.qr(rng.normal(size=(size, size)))[0]
+            matrix = (basis @ triangular @ basis.T)[None]
+            found = henrici(matrix, eigenpairs(matrix, "discrete").eigenvalue)[0]
+            expected = share / np.sqrt(1 + share**2)
+            assert abs(found - expected) < 1e-6 * share + 3e-14
+    tiny = 1e-200 * np.array([[[0.5, 3.0], [0.0, 0.2]]])
+    np.testing.assert_allclose(henrici(tiny, 1e-200 * np.array([[0.5, 0.2]])), 3.0 / np.sqrt(9.29))
+
+
+def every_power(matrix, most):
+    power, largest = np.eye(len(matrix)), 1.0
+    for _ in range(most):
+        power = power @ matrix
+        norm = float(np.linalg.norm(power, 2))
+        largest = max(largest, norm)
+        if norm < 0.5:
+            break
+    return largest
+
+
+def test_nearly_dependent_modes_do_no_harm():
+    """Blocks of Jordan in random bases: conditions up to 1e10 and more, with which sums over modes cancel."""
+    rng = np.random.default_rng(4)
+    worst = 0.0
+    for trial in range(16):
+        size, radius = int(rng.integers(3, 8)), 1 - 10 ** rng.uniform(-2.5, -1)
+        ones = np.diag(rng.uniform(0.0, 0.2, size - 1) * (np.arange(size - 1) < size // 2), 1)
+        value = np.where(np.arange(size) <= size // 2, radius * (-1) ** trial, rng.uniform(-0.5, 0.5, size))
+        basis = np.linalg.qr(rng.normal(size=(size, size)))[0]
+        matrix = (basis @ (np.diag(value) + ones) @ basis.T)[None]
+        found = eigenpairs(matrix, "discrete")
+        worst = max(worst, float(found.condition.max()))
+        expected = every_power(matrix[0], int(8 * size / (1 - radius)))
+        np.testing.assert_allclose(peak_growth(matrix, found, "discrete"), expected, rtol=1e-8)
+    assert worst > 1e10
+
+
+def test_large_growth_against_exact_powers():
+    """Dyadic matrices in integers, whose powers have no rounding error, and growth up to 1e10."""
+    rng = np.random.default_rng(5)
+    for size in (1e1, 1e3, 1e5):
+        upper = np.triu(rng.integers(-64, 65, (3, 3)) * size, 1) / 64
+        shear = np.eye(3) + np.tril(rng.integers(-2, 3, (3, 3)), -1)
+        inverse = np.round(np.linalg.inv(shear))
+        matrix = shear @ (np.diag([0.75, 0.625, 0.25]) + upper) @ inverse
+        whole = np.vectorize(int, otypes=[object])(matrix * 2**20)
+        assert (whole / 2**20 == matrix).all()
+        power, largest = whole, 1.0
+        for k in range(1, 60):
+            largest = max(largest, float(np.linalg.norm((power / 2 ** (20 * k)).astype(float), 2)))
+            power = power @ whole
+        np.testing.assert_allclose(peak(matrix[None]), largest, rtol=1e-9)
+
+
+def closed_form(a, b, shear, time):
+    """Return the norms of `exp(t [[−a, shear], [0, −b]])`."""
+    out = np.zeros((len(time), 2, 2))
+    out[:, 0, 0], out[:, 1, 1] = np.exp(-a * time), np.exp(-b * time)
+    out[:, 0, 1] = shear * (out[:, 1, 1] - out[:, 0, 0]) / (a - b)
+    return np.linalg.norm(out, 2, axis=(1, 2))
+
+
+@pytest.mark.parametrize("fast", [1e5, 1e7, 1e8])
+def test_stiff_flows_peak_where_their_slow_part_does(fast):
+    expected = closed_form(1.0, 1.1, 50.0, np.linspace(0, 5, 20_001)).max()
+    matrix = np.diag([-fast, -1.0, -1.1])
+    matrix[1, 2] = 50.0
+    np.testing.assert_allclose(peak(matrix[None], "continuous"), expected, rtol=1e-7)
+    coupled = matrix.copy()
+    coupled[0, 1:] = 0.3 * fast, -0.1 * fast  # the fast entry follows the others
+    found = float(peak(coupled[None], "continuous")[0])
+    follows = np.sqrt(np.linalg.eigvalsh(np.eye(2) + np.outer([0.3, -0.1], [0.3, -0.1])).max())
+    assert expected < found < 1.01 * expected * follows
+
+
+@pytest.mark.parametrize("gap", [1e-5, 1e-7, 5e-9])
+def test_slow_maps_peak_after_a_billion_steps(gap):
+    matrix = np.array([[1 - gap, 50 * gap], [0.0, 1 - 1.1 * gap]])
+    expected = closed_form(1.0, 1.1, 50.0, np.linspace(0, 5, 20_001)).max()
+    np.testing.assert_allclose(peak(matrix[None]), expected, rtol=1e-4)
+    turn = np.array([[0.6, -0.8], [0.8, 0.6]])  # an irrational part of a turn in every step
+    turning = np.kron(np.eye(2), turn) @ np.kron(matrix, np.eye(2))
+    np.testing.assert_allclose(peak(turning[None]), expected, rtol=1e-4)
+
+
+def test_lasting_oscillations_against_every_power():
+    rng = np.random.default_rng(6)
+    for gap in (1e-3, 1e-4):
+        blocks = np.zeros((4, 4))
+        for k, angle in enumerate(rng.uniform(0.1, 3.0, 2)):
+            c, s = np.cos(angle), np.sin(angle)
+            blocks[2 * k : 2 * k + 2, 2 * k : 2 * k + 2] = (1 - gap) * np.array([[c, -3 * s], [s / 3, c]])
+        blocks[:2, 2:] = rng.normal(size=(2, 2))
+        expected = every_power(blocks, int(2 / gap))
+        np.testing.assert_allclose(peak(blocks[None]), expected, rtol=1e-3)
+
+
+def test_powers_that_grow_though_eigenvalues_decay_are_said():
+    """Rounding may put eigenvalues of such matrices inside the circle that are outside."""
+    matrix = np.array([[[1.01, 1.0], [0.0, 0.5]]])
+    wrong = eigenpairs(0.9 * matrix, "discrete")
+    with pytest.warns(UserWarning, match="the powers of 1 of 1 matrices grow without bound"):
+        assert peak_growth(matrix, wrong, "discrete").tolist() == [np.inf]

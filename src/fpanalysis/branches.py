@@ -8,61 +8,99 @@ import xarray as xr
 
 from fpanalysis._messages import listed, nearest
 from fpanalysis.dataset import time_domain, variable
-from fpanalysis.matching import Links, PointSet, link_points
+from fpanalysis.folds import indices
+from fpanalysis.matching import PointSet
 from fpanalysis.rows import Rows, rows_of
 from fpanalysis.schema import BranchBegin, BranchEnd, Kind
 from fpanalysis.shift import shifts
+from fpanalysis.states import angles_of
+from fpanalysis.transitions import Transition, transition
+
+# An entry of the state that varies by less, relative to its size, varies by rounding.
+_CONSTANT = 1e-9
 
 
 class _Table(NamedTuple):
-    """The points of a result, the dim that is followed first: `(step, other conditions, fixed_point, …)`."""
+    """The points of a result, the dim that is followed first: `(step, other conditions, fixed_point, …)`.
+
+    `scale` `(other conditions, state)` is how far apart the points are in each entry of the state, so that
+    distances do not depend on units; of angles it is 1 rad.
+    """
 
     x: np.ndarray
     u: np.ndarray
     is_fixed: np.ndarray
     shift: np.ndarray | None
-    n_unstable: np.ndarray | None
+    index: np.ndarray
+    scale: np.ndarray
+
+    def points(self, step: int, c: int, rows: np.ndarray) -> PointSet:
+        """Return some points of one condition, in units of `scale`."""
+        scale = self.scale[c]
+        shift = None if self.shift is None else self.shift[step, c, rows] / scale[:, None]
+        return PointSet(self.x[step, c, rows] / scale, self.u[step, c], shift, self.index[step, c, rows])
+
+
+class _Labels(NamedTuple):
+    """What is found of each point, `(step, other conditions, fixed_point)`."""
+
+    branch: np.ndarray
+    branch_confidence: np.ndarray
+    branch_begins: np.ndarray
+    branch_ends: np.ndarray
 
 
 def add_branches(ds: xr.Dataset, dim: str) -> xr.Dataset:
     """Add `branch`, `branch_confidence`, `branch_begins` and `branch_ends`; see `follow`."""
-    rows_along = _check(ds, dim)
-    dims, full = rows_along.dims, rows_along.ds
-    order = (dim, *(d for d in dims if d != dim))
-    table = _table(rows_along, dim)
-    n_steps, n_others, n_rows = table.is_fixed.shape
-    branch = np.full((n_steps, n_others, n_rows), -1)
-    confidence = np.full(branch.shape, np.nan)
-    begins, ends = np.zeros((2, *branch.shape), np.int8)
-    periodic = np.isin(full["state"].values, ds.attrs.get("periodic", "").split())
-    for c in range(n_others):
-        for step in range(n_steps):
-            rows = np.flatnonzero(table.is_fixed[step, c])
-            confidence[step, c, rows] = 1.0
-            if step == 0:
-                branch[step, c, rows], begins[step, c, rows] = np.arange(len(rows)), BranchBegin.START
-                continue
-            before = np.flatnonzero(table.is_fixed[step - 1, c])
-            links = _linked(table, step, c, before, rows, periodic)
-            old, new = before[links.first], rows[links.second]
-            branch[step, c, new], confidence[step, c, new] = branch[step - 1, c, old], links.confidence
-            lost, born = np.setdiff1d(before, old), np.setdiff1d(rows, new)
-            branch[step, c, born] = branch[: step + 1, c].max(initial=-1) + 1 + np.arange(len(born))
-            ends[step - 1, c, lost] = np.where(
-                _at_fold(table, step - 1, c, lost), BranchEnd.FOLD, BranchEnd.DEATH
-            )
-            begins[step, c, born] = np.where(
-                _at_fold(table, step, c, born), BranchBegin.FOLD, BranchBegin.BIRTH
-            )
-        ends[-1, c, table.is_fixed[-1, c]] = BranchEnd.END
-    shape = tuple(full.sizes[d] for d in order)
-    made = {"branch": branch, "branch_confidence": confidence, "branch_begins": begins, "branch_ends": ends}
+    rows = _check(ds, dim)
+    order = (dim, *(d for d in rows.dims if d != dim))
+    table = _table(rows, dim)
+    size = table.is_fixed.shape
+    begins, ends = np.zeros(size, np.int8), np.zeros(size, np.int8)
+    labels = _Labels(np.full(size, -1), np.where(table.is_fixed, 1.0, np.nan), begins, ends)
+    for c in range(size[1]):
+        _follow(table, labels, c, angles_of(rows.ds))
+    shape = tuple(rows.ds.sizes[d] for d in order)
     new = {
-        name: variable(name, order, array.reshape(*shape, n_rows)).transpose(*dims, "fixed_point")
-        for name, array in made.items()
+        name: variable(name, order, array.reshape(*shape, size[2])).transpose(*rows.dims, "fixed_point")
+        for name, array in labels._asdict().items()
     }
     new["branch"].attrs["along"] = dim
-    return rows_along.added(new)
+    return rows.added(new)
+
+
+def _follow(table: _Table, labels: _Labels, c: int, periodic: np.ndarray) -> None:
+    """Label the points of one of the other conditions, step by step."""
+    before = np.flatnonzero(table.is_fixed[0, c])
+    labels.branch[0, c, before], labels.branch_begins[0, c, before] = (
+        np.arange(len(before)),
+        BranchBegin.START,
+    )
+    merged = before[:0]
+    for step in range(1, len(table.is_fixed)):
+        rows = np.flatnonzero(table.is_fixed[step, c])
+        found = transition(table.points(step - 1, c, before), table.points(step, c, rows), periodic)
+        _label(labels, step, c, before, rows, found)
+        # A degenerate point into which another went, and which is gone, was their fold.
+        labels.branch_ends[step - 1, c, np.intersect1d(merged, before[found.lost])] = BranchEnd.FOLD
+        before, merged = rows, rows[found.merged]
+    labels.branch_ends[-1, c, before] = BranchEnd.END
+
+
+def _label(
+    labels: _Labels, step: int, c: int, before: np.ndarray, rows: np.ndarray, found: Transition
+) -> None:
+    branch, confidence, begins, ends = (array[:, c] for array in labels)
+    old, new, born = before[found.links.first], rows[found.links.second], rows[found.born]
+    branch[step, new], confidence[step, new] = branch[step - 1, old], found.links.confidence
+    branch[step, born] = branch[: step + 1].max(initial=-1) + 1 + np.arange(len(born))
+    confidence[step, born] = found.born_confidence
+    begins[step, born] = np.where(found.born_at_fold, BranchBegin.FOLD, BranchBegin.BIRTH)
+    ends[step - 1, before[found.lost]] = np.where(found.lost_at_fold, BranchEnd.FOLD, BranchEnd.DEATH)
+    was_fold = before[found.split]
+    begins[step - 1, was_fold] = np.where(
+        begins[step - 1, was_fold] == BranchBegin.BIRTH, BranchBegin.FOLD, begins[step - 1, was_fold]
+    )
 
 
 def links_along(rows: Rows, dim: str) -> Iterator[tuple[tuple, tuple]]:
@@ -103,39 +141,30 @@ def _table(rows: Rows, dim: str) -> _Table:
         values, n = np.moveaxis(values, axis, 0), len(rows.dims)
         return values.reshape(values.shape[0], int(np.prod(values.shape[1:n])), *values.shape[n:])
 
-    fixed = rows.kind == Kind.FIXED
+    fixed, domain = rows.kind == Kind.FIXED, time_domain(ds)
     is_fixed = along(fixed)
     u = along(rows.of_conditions("u")) if "u" in ds else np.zeros((*is_fixed.shape[:2], 0))
+    index = rows.array("index").astype(int) if "index" in ds else np.zeros(fixed.shape, int)
     shift = None
-    if "jacobian" in ds and "input_jacobian" in ds:
-        drive = rows.array("input_jacobian")
-        moved = np.full_like(drive, np.nan)
-        moved[fixed] = shifts(rows.jacobian(fixed), drive[fixed], time_domain(ds)).shift
-        shift = along(moved)
-    n_unstable = along(rows.array("n_unstable")) if "n_unstable" in ds else None
-    return _Table(along(rows.array("x")), u, is_fixed, shift, n_unstable)
+    if "jacobian" in ds:
+        jacobian = rows.jacobian(fixed)
+        if "index" not in ds:
+            index[fixed] = indices(jacobian, domain)
+        if "input_jacobian" in ds:
+            drive = rows.array("input_jacobian")
+            isolated = rows.of("is_isolated", fixed) if "is_isolated" in ds else None
+            moved = np.full_like(drive, np.nan)
+            moved[fixed] = shifts(jacobian, drive[fixed], domain, isolated).shift
+            shift = along(moved)
+    x = along(rows.array("x"))
+    scale = np.stack([_scale(x[:, c][is_fixed[:, c]]) for c in range(x.shape[1])])
+    return _Table(x, u, is_fixed, shift, along(index), np.where(angles_of(ds), 1.0, scale))
 
 
-def _linked(
-    table: _Table, step: int, c: int, before: np.ndarray, rows: np.ndarray, periodic: np.ndarray
-) -> Links:
-    def points(k: int, mine: np.ndarray) -> PointSet:
-        shift = None if table.shift is None else table.shift[k, c, mine]
-        return PointSet(table.x[k, c, mine], table.u[k, c], shift)
-
-    return link_points(points(step - 1, before), points(step, rows), periodic)
-
-
-def _at_fold(table: _Table, step: int, c: int, rows: np.ndarray) -> np.ndarray:
-    """Return which of the points that come or go do so in a pair that meets at a fold, not alone.
-
-    Two that are each other's nearest, and of which one has one unstable mode more, are such a pair.
-    """
-    if table.n_unstable is None or len(rows) < 2:
-        return np.zeros(len(rows), bool)
-    x, unstable = table.x[step, c, rows], table.n_unstable[step, c, rows]
-    distance = np.linalg.norm(x[:, None] - x[None], axis=-1)
-    np.fill_diagonal(distance, np.inf)
-    partner = distance.argmin(axis=1)
-    mutual = partner[partner] == np.arange(len(rows))
-    return mutual & (np.abs(unstable - unstable[partner]) == 1)
+def _scale(x: np.ndarray) -> np.ndarray:
+    """Return the range of each entry of points `(k, state)`; of constant entries their size, or 1."""
+    if len(x) == 0:
+        return np.ones(x.shape[1])
+    spread, size = np.ptp(x, axis=0), np.abs(x).max(axis=0)
+    varies = spread > _CONSTANT * size
+    return np.where(varies, spread, np.where(size > 0, size, 1.0))

@@ -190,7 +190,7 @@ def attributes(fields: Sequence[VectorField], configuration: dict[str, Any]) -> 
     if field.dt is not None:
         attrs["dt"] = field.dt
     if field.periodic:
-        attrs["periodic"] = " ".join(field.periodic)
+        attrs["periodic"] = json.dumps(list(field.periodic))
     simple = {name: value for name, value in configuration.items() if isinstance(value, int | float | str)}
     return attrs | {name: int(value) if isinstance(value, bool) else value for name, value in simple.items()}
 

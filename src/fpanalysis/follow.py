@@ -10,8 +10,10 @@ def follow(ds: xr.Dataset, dim: str) -> xr.Dataset:
     """Label the points of a result that are the same along a condition, and their modes.
 
     From one value of `dim` to the next, each point is predicted by its sensitivity to the input (where the
-    result has Jacobians) and assigned by distance; sorting by coordinates or eigenvalues plays no part. The
-    order along `dim` is that of the dataset.
+    result has Jacobians) and assigned by distance, in which each entry of the state counts by how far apart
+    the points are in it; the sign of `det(I − J)`, which a branch keeps, tells apart points that are close to
+    each other at a fold. Sorting by coordinates or eigenvalues plays no part. The order along `dim` is that
+    of the dataset.
 
     Args:
         ds: a result of `find_fixed_points` with at least two values of `dim`. With Jacobians (any
@@ -24,11 +26,13 @@ def follow(ds: xr.Dataset, dim: str) -> xr.Dataset:
         - `branch` `(fixed_point)`: the same number for the same point all along `dim`; −1 in unused rows and
           for slow points;
         - `branch_confidence` `(fixed_point)`: of the link to the value before, from 0 to 1: 1 minus the miss
-          of the prediction relative to that of the best rival; 1 without a rival or without a value before;
+          of the prediction relative to that of the best rival; 1 without a rival or without a value before.
+          Where a branch begins, how sure it is that the point was not there before;
         - `branch_begins` `(fixed_point)`, flags: `none`, `start` (of `dim`), `birth`, `fold`; and
-          `branch_ends`: `none`, `end` (of `dim`), `death`, `fold`. Two points that come or go in the same
-          step, are each other's nearest, and differ by one unstable mode, do so at a fold. A value of `dim`
-          without points ends all branches;
+          `branch_ends`: `none`, `end` (of `dim`), `death`, `fold`. Where some points are lost and others are
+          new in one step, as many as can be are taken to be the same. Two points come or go at a fold if the
+          signs of their `det(I − J)` differ and their sensitivities let them meet within the step; without
+          Jacobians no fold is seen. A value of `dim` without points ends all branches;
         - with eigenvectors, `mode_track` `(fixed_point, mode)`: the same number for the same mode all along a
           branch, from the order of the modes where the branch begins; `mode_confidence`; `mode_event`,
           flags: `none`, `crossing` (it exchanged its order with another), `collision` (two real eigenvalues
@@ -41,7 +45,8 @@ def follow(ds: xr.Dataset, dim: str) -> xr.Dataset:
 
     Sources:
         Allgower and Georg 1990, Numerical Continuation Methods (prediction by the implicit function
-        theorem); Kuhn 1955, Naval Research Logistics Quarterly 2 (assignment).
+        theorem); Kuznetsov 2004, Elements of Applied Bifurcation Theory (folds); Kuhn 1955, Naval Research
+        Logistics Quarterly 2 (assignment).
 
     Example:
         >>> import numpy as np, xarray as xr, fpanalysis as fpa

@@ -5,10 +5,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fpanalysis.unique import wrap
+from fpanalysis.folds import difference
 
-# A link is refused when it is longer than this share of the distance to the nearest other point.
+# A link is refused when it is longer than this share of the distance to the nearest rival.
 LONGEST = 0.5
+# The same for points that nothing else is left for.
+_LONGEST_LEFT_OVER = 2.0
+# A link that changes the index, as only a point that meets others does, counts as so many times longer.
+_INDEX_CHANGES = 3.0
 # A mode becomes one of the other kind (real, complex) only where that overlaps so much better.
 _TYPE_MARGIN = 1e-3
 
@@ -20,11 +24,13 @@ class PointSet(NamedTuple):
         x: states, `(k, state)`.
         u: the input, `(input,)`.
         shift: how far each point moves per unit of each input, `(k, state, input)`; None if not known.
+        index: 1, −1, or 0 where it is not known, `(k,)`; see `folds.indices`.
     """
 
     x: np.ndarray
     u: np.ndarray
     shift: np.ndarray | None
+    index: np.ndarray
 
 
 class Links(NamedTuple):
@@ -41,33 +47,49 @@ class Links(NamedTuple):
     confidence: np.ndarray
 
 
-def link_points(a: PointSet, b: PointSet, periodic: np.ndarray) -> Links:
+def link_points(
+    a: PointSet,
+    b: PointSet,
+    periodic: np.ndarray,
+    left_over: tuple[np.ndarray, np.ndarray] | None = None,
+) -> Links:
     """Return which points of one condition are which in the next.
 
     A pair is as far apart as the prediction from its sensitivities misses: from the first point forward,
     from the second backward, from both, or no prediction at all, whichever misses least. So a point that
     moves fast is found where it has gone, and near a fold, where sensitivities are without bound, the places
-    themselves decide. Pairs are assigned so that the sum of the misses is smallest. A link is refused when
-    its miss is more than half the distance from either end to the nearest other point of its condition,
-    unless there is none.
+    themselves decide. Links that change the index count three times. Pairs are assigned so that the sum of
+    the misses is smallest. A link is refused when its miss is more than half the distance from either end to
+    the nearest rival, unless there is none. Rivals are the other points of its condition; for a link that
+    keeps the index only those of the same index, so that two points close to each other before they meet
+    at a fold, which have opposite ones, are no rivals.
 
-    The confidence is 1 minus the miss, relative to that of the best rival of either end; 1 without a rival.
+    The confidence is 1 minus the miss, relative to that of the best rival of either end, and less for links
+    longer than half the distance; 1 without a rival.
 
     Args:
         a: points of the first condition.
         b: points of the second.
         periodic: which entries of the state are angles, `(state,)`.
+        left_over: the only points of both, by row, that are to be linked, in a second attempt: links may be
+            twice as long as the distance to the nearest rival, if both ends have the same, known index.
     """
     none = np.zeros(0, int)
     if len(a.x) == 0 or len(b.x) == 0:
         return Links(none, none, np.zeros(0))
-    miss = _misses(a, b, periodic)
-    first, second = _best(miss)
-    own = miss[first, second]
-    reach = np.minimum(_spacing(a.x, periodic)[first], _spacing(b.x, periodic)[second])
-    kept = own <= LONGEST * reach
-    first, second, own = first[kept], second[kept], own[kept]
-    return Links(first, second, _confidence(miss, first, second, own))
+    rows, columns = (np.arange(len(a.x)), np.arange(len(b.x))) if left_over is None else left_over
+    miss = misses(a, b, periodic)
+    i, j = _best(miss[np.ix_(rows, columns)])
+    first, second = rows[i], columns[j]
+    own, same = miss[first, second], a.index[first] * b.index[second] >= 0
+    longest = LONGEST if left_over is None else _LONGEST_LEFT_OVER
+    reach = np.minimum(spacing(a, periodic, first, same), spacing(b, periodic, second, same))
+    kept = own <= longest * reach
+    if left_over is not None:
+        kept &= a.index[first] * b.index[second] > 0
+    first, second, own, reach = first[kept], second[kept], own[kept], reach[kept]
+    shorter = np.divide(LONGEST * reach, own, out=np.ones_like(own), where=own > LONGEST * reach)
+    return Links(first, second, _confidence(miss, first, second, own) * shorter)
 
 
 def _best(cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -77,28 +99,26 @@ def _best(cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return linear_sum_assignment(cost)
 
 
-def _misses(a: PointSet, b: PointSet, periodic: np.ndarray) -> np.ndarray:
-    moved = _difference(b.x[None], a.x[:, None], periodic)
-    misses = [np.linalg.norm(moved, axis=-1)]
+def misses(a: PointSet, b: PointSet, periodic: np.ndarray) -> np.ndarray:
+    """Return how far each pair is from being the same point, `(k, l)`; threefold where the index changes."""
+    moved = difference(b.x[None], a.x[:, None], periodic)
+    found = [np.linalg.norm(moved, axis=-1)]
     if a.shift is not None and b.shift is not None:
         change = b.u - a.u
         with np.errstate(invalid="ignore", over="ignore"):  # singular systems have infinite shifts
             forward, backward = (a.shift @ change)[:, None], (b.shift @ change)[None]
             for expected in (forward, backward, 0.5 * (forward + backward)):
-                misses.append(np.linalg.norm(moved - expected, axis=-1))
-    return np.fmin.reduce(misses)
+                found.append(np.linalg.norm(moved - expected, axis=-1))
+    changes = a.index[:, None] * b.index[None] < 0
+    return np.fmin.reduce(found) * np.where(changes, _INDEX_CHANGES, 1.0)
 
 
-def _difference(x: np.ndarray, y: np.ndarray, periodic: np.ndarray) -> np.ndarray:
-    delta = x - y
-    return np.where(periodic, wrap(delta), delta) if np.any(periodic) else delta
-
-
-def _spacing(x: np.ndarray, periodic: np.ndarray) -> np.ndarray:
-    """Return each point's distance to the nearest other, infinite where there is none."""
-    distance = np.linalg.norm(_difference(x[:, None], x[None], periodic), axis=-1)
-    np.fill_diagonal(distance, np.inf)
-    return distance.min(axis=1)
+def spacing(points: PointSet, periodic: np.ndarray, rows: np.ndarray, same: np.ndarray) -> np.ndarray:
+    """Return the distance of some points to the nearest other, of the same index where asked for."""
+    distance = np.linalg.norm(difference(points.x[rows, None], points.x[None], periodic), axis=-1)
+    distance[np.arange(len(rows)), rows] = np.inf
+    opposite = points.index[rows, None] * points.index[None] < 0
+    return np.where(same[:, None] & opposite, np.inf, distance).min(axis=1)
 
 
 def _confidence(miss: np.ndarray, first: np.ndarray, second: np.ndarray, own: np.ndarray) -> np.ndarray:

@@ -10,11 +10,9 @@ from fpanalysis.follow import follow
 from fpanalysis.nonnormality import henrici, initial_growth, peak_growth
 from fpanalysis.rows import rows_of
 from fpanalysis.schema import Kind
-from fpanalysis.shift import shifts
+from fpanalysis.shift import SINGULAR, shifts
 from fpanalysis.spectrum import Spectrum
 
-# Condition number above which I − J counts as singular.
-SINGULAR = 1e12
 # What full spectra are, in the order of `Spectrum` after the Jacobian.
 _SPECTRUM = ("jacobian", "eigenvalue", "right_eigenvector", "left_eigenvector", "eigenvalue_condition")
 
@@ -96,14 +94,15 @@ def sensitivity(ds: xr.Dataset) -> xr.Dataset:
         The dataset with `sensitivity` `(…, fixed_point, state, input)`, in units of the state per unit of the
         input; with `output_sensitivity` `(…, fixed_point, output, input)` where the model has a readout; and
         with `sensitivity_condition` `(…, fixed_point)`, the condition number of the system. It tells how
-        many digits are lost: at a fold or on a line attractor the point moves infinitely far. Slow points
-        are no points that could move; their rows are NaN.
+        many digits are lost, whatever the units of the state's entries, and is infinite where `is_isolated`
+        is False. Above 1e12, at a fold or on a line attractor, all sensitivities of a point are infinite.
+        Slow points are no points that could move; their rows are NaN.
 
     Raises:
         ValueError: the dataset has no `jacobian`, or the model no inputs.
 
     Warns:
-        UserWarning: a system is singular to rounding; its sensitivities mean nothing.
+        UserWarning: a system is singular to rounding; its sensitivities are infinite.
 
     Example:
         >>> import fpanalysis as fpa, xarray as xr
@@ -119,10 +118,13 @@ def sensitivity(ds: xr.Dataset) -> xr.Dataset:
     if "input_jacobian" not in ds:
         raise ValueError("ds: the model has no inputs that its points could depend on")
     fixed = rows.kind == Kind.FIXED
-    found = shifts(rows.jacobian(fixed), rows.of("input_jacobian", fixed), time_domain(ds))
+    isolated = rows.of("is_isolated", fixed) if "is_isolated" in ds else None
+    found = shifts(rows.jacobian(fixed), rows.of("input_jacobian", fixed), time_domain(ds), isolated)
     made = {"sensitivity": found.shift, "sensitivity_condition": found.condition}
     if "output_jacobian" in ds:
-        made["output_sensitivity"] = rows.of("output_jacobian", fixed) @ found.shift
+        with np.errstate(invalid="ignore"):  # of infinite shifts
+            change = rows.of("output_jacobian", fixed) @ found.shift
+        made["output_sensitivity"] = np.where(found.condition[:, None, None] > SINGULAR, np.inf, change)
     if singular := int((found.condition > SINGULAR).sum()):
         warnings.warn(
             f"sensitivity: the systems of {singular} of {len(found.condition)} points are singular to "

@@ -1,5 +1,6 @@
 """The states that a dataset holds, whatever made it: fixed points, or a simulation."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,6 +40,29 @@ def states_of(given: Any, names: Sequence[str], argument: str, whose: str) -> xr
         raise ValueError(f"{argument}: expected the dim 'state', got {tuple(map(str, given.dims))}")
     _check_same(given, names, argument, whose)
     return given
+
+
+def angles_of(ds: xr.Dataset) -> np.ndarray:
+    """Return which entries of a dataset's states are angles, `(state,)`.
+
+    The attribute `periodic` names them as a JSON list. In files written before that it joined them with
+    blanks, which names may hold themselves.
+    """
+    states = [str(name) for name in ds["state"].values]
+    text = str(ds.attrs.get("periodic", ""))
+    names = json.loads(text) if text.startswith("[") else _separated(text, states)
+    return np.isin(states, names) if names else np.zeros(len(states), bool)
+
+
+def _separated(text: str, names: Sequence[str]) -> list[str]:
+    """Return which of some names a text joins with blanks, the longest that fits at each place."""
+    found: list[str] = []
+    while text:
+        fits = [name for name in names if f"{text} ".startswith(f"{name} ")]
+        name = max(fits, key=len, default=text.partition(" ")[0])
+        found += [name] if fits else []
+        text = text[len(name) + 1 :]
+    return found
 
 
 def _from_units(given: xr.DataArray, names: Sequence[str], argument: str, whose: str) -> xr.DataArray:
