@@ -89,7 +89,7 @@ def hidden_state(f: Callable) -> Callable[[PyTree], PyTree]:
 
 
 def shares_a_unit(f: Callable) -> bool:
-    """Return whether all entries of a block of `f`'s state are measured in one unit, as those of a cell are."""
+    """Return whether the entries of each block of `f`'s state share a unit, as the units of a cell do."""
     return type(f) in (eqx.nn.GRUCell, eqx.nn.LSTMCell, RNNCell, StackedCell) or getattr(
         f, "blocks_share_a_unit", False
     )
@@ -103,7 +103,7 @@ def rests_somewhere(f: Callable) -> bool:
 
 
 def resting_state(cell: Callable, u: Float[Array, " input"], state: PyTree, divide_lstm: bool) -> PyTree:
-    """Return the state in which every entry would rest if the others stayed, which is `state` at a fixed point.
+    """Return the state in which every entry would rest if the others stayed: at a fixed point, `state`.
 
     A gate that is almost closed makes a cell stand still wherever it is, to rounding. Here it is divided
     out: a GRU rests where `h = n`, an LSTM where `c = i g (1 + e^a)` with `a` the argument of its forget
@@ -132,7 +132,7 @@ def _gru_new(cell: eqx.nn.GRUCell, u: Array, hidden: Array) -> Array:
     n = cell.hidden_size
     driven, own = cell.weight_ih @ u, cell.weight_hh @ hidden
     new = own[2 * n :]
-    if cell.use_bias:
+    if cell.bias is not None and cell.bias_n is not None:
         driven, new = driven + cell.bias, new + cell.bias_n
     reset = jax.nn.sigmoid(driven[:n] + own[:n])
     return jax.numpy.tanh(driven[2 * n :] + reset * new)
@@ -141,7 +141,7 @@ def _gru_new(cell: eqx.nn.GRUCell, u: Array, hidden: Array) -> Array:
 def _lstm_rest(cell: eqx.nn.LSTMCell, u: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
     hidden, memory = state
     lines = cell.weight_ih @ u + cell.weight_hh @ hidden
-    if cell.use_bias:
+    if cell.bias is not None:
         lines = lines + cell.bias
     i, forget, g, o = jax.numpy.split(lines, 4)
     rest = jax.nn.sigmoid(i) * jax.numpy.tanh(g) * (1 + jax.numpy.exp(forget))

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from fpanalysis._numerics import in_float64
 from fpanalysis.scales import Units, spread_of, units_of
 from fpanalysis.vector_field import VectorField, float64
 
@@ -54,7 +55,7 @@ def visited(field: VectorField, u: np.ndarray, n: int, seed: int) -> Visited:
     n_paths = int(np.clip(2 ** math.ceil(math.log2(max(n / 4, 1))), 16, N_TRAJECTORIES))
     units, n_state = units_of(field), len(field.state)
     out = Visited(np.empty((len(u), n, n_state)), np.empty((len(u), n_state)))
-    with jax.enable_x64(True):
+    with in_float64():
         field = float64(field)
         for c, condition in enumerate(u):
             # Begun anew, so that a condition's candidates do not depend on which others there are.

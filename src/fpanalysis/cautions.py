@@ -38,7 +38,8 @@ def _warn(text: str) -> None:
 
 def _of_members(subject: Subject) -> None:
     if bad := np.flatnonzero(subject.is_bad).tolist():
-        shown = "; ".join(f"{subject.member(k)}: {', '.join(bad_arrays(subject.fields[k]))}" for k in bad[:3])
+        arrays = {subject.member(k): ", ".join(bad_arrays(subject.fields[k])) for k in bad[:3]}
+        shown = "; ".join(f"{member}: {names}" for member, names in arrays.items())
         _warn(
             f"model: {len(bad)} of {len(subject.fields)} members hold NaN or infinite weights and were not "
             f"analysed ({shown}{'; …' if len(bad) > 3 else ''}); their status is bad_model"
@@ -49,9 +50,9 @@ def _of_precision(precision: Precision) -> None:
     if precision.is_narrow:
         _warn(
             f"model: it computes in {precision.name} between its state and what it returns, so that its "
-            f"fixed points are known to about {precision.eps:.0e} of the state at best: points nearer to each "
-            f"other than {precision.distinct:.0e} of the spread of the states count as one, and `error` says "
-            "how far each can be off. Where the model is yours, let it compute in the dtype of its state"
+            f"fixed points are known to about {precision.eps:.0e} of the state at best: points nearer to "
+            f"each other than {precision.distinct:.0e} of the spread of the states count as one, and `error` "
+            "says how far each can be off. Where the model is yours, let it compute in the dtype of its state"
         )
 
 

@@ -94,14 +94,16 @@ def examine(place: Place, x: np.ndarray, slope: np.ndarray, distinct: float) -> 
 
 
 def _rows(place: Place, x: np.ndarray) -> _Rows | None:
-    """Return values at a state, each row on its own scale; None where they are not finite or not to be had."""
+    """Return values at a state, each row on its own scale; None where they are not to be had."""
     here = Values(*(part[0] for part in place.at(x[None])))
     if not all(np.all(np.isfinite(part)) for part in here):
         return None
     size = np.max(np.abs(here.jacobian), axis=1)
     if np.all(size > CANCELLED * here.floor / place.precision):
-        parts = (here.f, here.jacobian, here.floor, rounding_of(here.jacobian, place))
-        return _Rows(*(part / size.reshape(-1, *[1] * (part.ndim - 1)) for part in parts), np.log2(size))
+        uncertain = rounding_of(here.jacobian, place) / size[:, None]
+        return _Rows(
+            here.f / size, here.jacobian / size[:, None], here.floor / size, uncertain, np.log2(size)
+        )
     found = place.exactly(x)
     if found is None:
         return None

@@ -16,7 +16,7 @@ from fpanalysis.dataset import attributes, to_dataset
 from fpanalysis.members import Plan, solve_members
 from fpanalysis.solvers import AnySolver, DampedNewton
 from fpanalysis.span import conditions_of
-from fpanalysis.subject import Loop, Model, Subject, as_subject
+from fpanalysis.subject import Loop, Model, as_subject
 from fpanalysis.vector_field import VectorField
 from fpanalysis.verify import TOLERANCE
 

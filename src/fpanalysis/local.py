@@ -1,4 +1,4 @@
-"""What can be said of the neighbourhood of a point: whether it lies on a kink, what its error does to modes."""
+"""The neighbourhood of a point: whether it lies on a kink, and what its error does to its modes."""
 
 from typing import NamedTuple
 
@@ -134,6 +134,6 @@ def _moved(one: np.ndarray, other: np.ndarray, time_domain: str) -> float:
 
     distance = np.abs(one[:, None] - other)
     rows, columns = linear_sum_assignment(distance)
-    growth = np.abs(one) - 1.0 if time_domain == "discrete" else one.real
+    growth = np.abs(one) - 1.0 if time_domain == "discrete" else np.real(one)
     near = np.abs(growth[rows]) <= 0.1 * max(np.max(np.abs(one)), 0.0) if len(one) else []
     return float(np.max(distance[rows, columns][near], initial=0.0))

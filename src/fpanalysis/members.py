@@ -16,7 +16,7 @@ from fpanalysis.search import Problem, Search, search_drawn, search_given
 from fpanalysis.solvers import AnySolver
 from fpanalysis.span import fresh, links_of
 from fpanalysis.subject import Subject
-from fpanalysis.verdict import Precision, precision_of
+from fpanalysis.verdict import Precision, Verdict, precision_of
 from fpanalysis.visits import Visits
 
 # Conditions of a trail whose states are pooled, where there is no controller that could visit them.
@@ -55,8 +55,10 @@ class Plan:
 
 
 def solve_members(plan: Plan, progress: bool) -> tuple[list[Points], Effort, Precision]:
-    """Return the points of all conditions of all members, members first, what went into them, and in what
-    precision the models compute.
+    """Return the points of all conditions of all members, members first, and how they were come by.
+
+    Returns:
+        The points of every condition; what went into them; in what precision the models compute.
     """
     subject, n_conditions = plan.subject, len(plan.own.u)
     points, counts, dropped, precision = [], [], [], precision_of(np.dtype(float))
@@ -69,7 +71,7 @@ def solve_members(plan: Plan, progress: bool) -> tuple[list[Points], Effort, Pre
                 dropped.append(np.zeros(n_conditions, int))
                 done(n_asked)
                 continue
-            search = _search(plan, k, Problem(field, plan.u[k], plan.solver, plan.tol, done))
+            search = _search(plan, k, Problem(field, plan.u[k], plan.solver, plan.tol, done, Verdict(field)))
             found = finished(search)
             precision = max(precision, search.problem.verdict.precision, key=lambda each: each.eps)
             points += with_slow(search, found, progress) if plan.slow_points else found

@@ -73,9 +73,9 @@ def _bracket(along: np.ndarray, rest: np.ndarray) -> tuple[float, float]:
     changes = np.flatnonzero(np.sign(rest[:-1]) * np.sign(rest[1:]) < 0)
     if len(changes):
         nearest = changes[np.argmin(np.abs(along[changes] + along[changes + 1]))]
-        return along[nearest], along[nearest + 1]
+        return float(along[nearest]), float(along[nearest + 1])
     lowest = int(np.argmin(np.abs(rest)))
-    return along[max(lowest - 1, 0)], along[min(lowest + 1, len(along) - 1)]
+    return float(along[max(lowest - 1, 0)]), float(along[min(lowest + 1, len(along) - 1)])
 
 
 def play_of(place: Evaluates, x: np.ndarray, neutral: Neutral) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""From what a search has found to the points of every condition: evaluated anew, sorted, slow ones included."""
+"""From what a search has found to the points of every condition: evaluated anew, sorted, with slow ones."""
 
 import numpy as np
 

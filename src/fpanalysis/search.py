@@ -35,10 +35,7 @@ class Problem:
     solver: AnySolver
     tol: float
     progress: Progress
-    verdict: Verdict = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.verdict = Verdict(self.field)
+    verdict: Verdict
 
 
 @dataclass

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
+from fpanalysis._numerics import in_float64
 from fpanalysis.minima import MAX_STEPS, ROUNDING, ZERO, End, Residual, Searches
 from fpanalysis.solvers._linear import one_blas_thread
 from fpanalysis.unique import wrap
@@ -59,7 +59,7 @@ def find_slow_points(
         An algorithm for least-squares estimation of nonlinear parameters, SIAM J. 11; Nielsen 1999, Damping
         parameter in Marquardt's method.
     """
-    with jax.enable_x64(True), one_blas_thread(), np.errstate(all="ignore"):
+    with in_float64(), one_blas_thread(), np.errstate(all="ignore"):
         residual = Residual(float64(field), np.asarray(u, float), np.asarray(scale, float))
         z = np.asarray(starts, float) / scale
         z = z[np.all(np.isfinite(z), axis=1)]

@@ -5,10 +5,10 @@ from functools import cached_property
 from typing import NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fpanalysis._numerics import in_float64
 from fpanalysis.arithmetic import Evaluator
 from fpanalysis.degenerate import examine
 from fpanalysis.enclosure import Values, error_bound
@@ -71,7 +71,7 @@ class Verdict:
 
     def __init__(self, field: VectorField) -> None:
         self.field = field
-        with jax.enable_x64(True):
+        with in_float64():
             field = float64(field)
             self._judged = resting_field(field)
             self._is_searched = bool(eqx.tree_equal(self._judged, resting_field(field, divide_lstm=False)))
@@ -81,7 +81,7 @@ class Verdict:
         self.precision = precision_of(np.dtype(narrowest))
 
     def __call__(self, arrivals: Arrivals, covering: Covering) -> Iterator[NewPoint | int | None]:
-        """Yield for each of several states the point that it is; inside `jax.enable_x64`.
+        """Yield for each of several states the point that it is; inside `in_float64`.
 
         Args:
             arrivals: the states.
@@ -127,7 +127,7 @@ class Verdict:
 
     @cached_property
     def _true(self) -> Evaluator:
-        with jax.enable_x64(True):
+        with in_float64():
             return Evaluator(float64(self.field).residual, len(self.field.state), len(self.field.inputs))
 
     def evaluate_true(self, x: np.ndarray, u: np.ndarray, scale: np.ndarray) -> np.ndarray:

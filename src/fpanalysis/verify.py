@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from fpanalysis._numerics import in_float64
 from fpanalysis.vector_field import TimeDomain, VectorField, float64
 
 TOLERANCE = 1e-12
@@ -60,6 +61,6 @@ def residuals(field: VectorField, x: np.ndarray, u: np.ndarray) -> tuple[np.ndar
     Returns:
         `F(x, u) − x` (continuous: `F(x, u)`), `(n, state)`, and the readout, `(n, output)`; float64.
     """
-    with jax.enable_x64(True):
+    with in_float64():
         f, y = _residuals(float64(field), jnp.asarray(x, float), jnp.asarray(u, float))
         return np.asarray(f), np.asarray(y)

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from fpanalysis._numerics import in_float64
 from fpanalysis.candidates import usable
 from fpanalysis.control.controller import Controller
 from fpanalysis.control.fields import AbstractField
@@ -82,7 +83,7 @@ def _in_all_postures(loop: VectorField, states: np.ndarray) -> np.ndarray:
         others = [layout.flatten(state._replace(plant=posture)) for posture in plant.postures(position)[1:]]
         return jnp.stack([x, *others])
 
-    with jax.enable_x64(True):
+    with in_float64():
         found = jax.jit(jax.vmap(turned, out_axes=1))(jnp.asarray(states))
         return np.asarray(found).reshape(-1, states.shape[1])
 
@@ -91,7 +92,7 @@ def _starts(controller: Controller, loop: VectorField, rng: np.random.Generator)
     """Return silent networks with bodies at rest at random places, `(trial, state)`."""
     low, high = np.asarray(controller.plant.workspace)
     places = low + (high - low) * rng.random((N_TRIALS, 2))
-    with jax.enable_x64(True):
+    with in_float64():
         cast = float64(loop).function.controller  # pyright: ignore[reportFunctionMemberAccess]
         flat = jax.jit(jax.vmap(lambda place: loop.state_layout.flatten(cast.initial(place))))
         return np.asarray(flat(jnp.asarray(places)))

@@ -9,6 +9,7 @@ import numpy as np
 import optimistix as optx
 from jaxtyping import Array, Bool, Float
 
+from fpanalysis._numerics import in_float64
 from fpanalysis.vector_field import VectorField, float64
 
 CHUNK = 64
@@ -43,7 +44,7 @@ def run_solver(
         progress: called with the number of starts done.
     """
     out = np.full(x.shape, np.nan)
-    with jax.enable_x64(True):
+    with in_float64():
         field = float64(field)
         for first in range(0, len(x), CHUNK):
             # The last chunk is filled up with repetitions: one shape, one compilation.

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from fpanalysis._numerics import in_float64
 from fpanalysis.linearization import state_jacobian
 from fpanalysis.resting import resting_field
 from fpanalysis.solvers._linear import directions, one_blas_thread
@@ -151,7 +152,7 @@ def solve_pool(
     Returns:
         The distinct points and the fate of every start.
     """
-    with jax.enable_x64(True), one_blas_thread():
+    with in_float64(), one_blas_thread():
         if known is None:
             known = KnownPoints(starts.scale, field.is_periodic)
         searched = resting_field(float64(field), divide_lstm=False)
@@ -271,7 +272,9 @@ class _Pool:
         """Take out the starts that have arrived: at a known point, at a new one, or at none."""
         rows = np.flatnonzero((self.start >= 0) & has_arrived)
         nearest, _ = self.ends.known.nearest(batch.x[rows], self.condition[rows])
-        same = np.array([self._is(batch, i, k) for i, k in zip(rows, nearest.tolist(), strict=True)], bool)
+        same = np.array(
+            [self._is(batch, i, k) for i, k in zip(rows.tolist(), nearest.tolist(), strict=True)], bool
+        )
         self.ends.point[self.start[rows[same]]] = nearest[same]
         others = rows[~same]
         # The others are polished until they stop improving.
