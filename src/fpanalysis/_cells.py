@@ -102,7 +102,7 @@ def rests_somewhere(f: Callable) -> bool:
     return type(f) in (eqx.nn.GRUCell, eqx.nn.LSTMCell) or (type(f) is RNNCell and f.nonlinearity == "tanh")
 
 
-def resting_state(cell: Callable, u: Float[Array, " input"], state: PyTree, divide_lstm: bool) -> PyTree:
+def resting_state(cell: Any, u: Float[Array, " input"], state: PyTree, divide_lstm: bool) -> PyTree:
     """Return the state in which every entry would rest if the others stayed: at a fixed point, `state`.
 
     A gate that is almost closed makes a cell stand still wherever it is, to rounding. Here it is divided

@@ -1,6 +1,6 @@
 """States where the Jacobian tells little: degenerate points, continua, and zeros made by rounding."""
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -31,6 +31,7 @@ SHRINKING = 0.95
 LINEAR = 0.3
 
 
+@runtime_checkable
 class Place(Evaluates, Protocol):
     """The function under one input, evaluated with and without rounding; see `verdict.Place`."""
 

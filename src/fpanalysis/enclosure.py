@@ -1,6 +1,6 @@
 """How far a true zero can lie from a state: the Newton correction, with all that makes it uncertain."""
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -31,6 +31,7 @@ class Values(NamedTuple):
     floor: np.ndarray
 
 
+@runtime_checkable
 class Evaluates(Protocol):
     """Something that evaluates a function at states; see `verdict.Place`."""
 

@@ -121,7 +121,7 @@ def advance(
         if field.time_domain == "discrete":
             # Here and not inside the derivative: XLA then writes the Jacobian once, in the order wanted.
             f, jacobian = field.turned(f - x), jacobian - jnp.eye(x.shape[0], dtype=x.dtype)
-        f, jacobian = f / scale, jacobian * (scale / scale[:, None])
+        f, jacobian = f / scale, jacobian * (scale[None, :] / scale[:, None])
         return Evaluation(x, f, jacobian, half_square(f), fraction)
 
     return jax.vmap(one)(x, direction, u, scale)
