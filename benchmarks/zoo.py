@@ -8,11 +8,12 @@ python benchmarks/zoo.py --worst                every system with a fault, and w
 python benchmarks/zoo.py --name "GRU: n=1"      systems whose name begins so, with every remark
 python benchmarks/zoo.py --remake               prove all truths anew and write zoo_truth.json
 
-How the truths are known is said in `zoology/boxes.py`, `zoology/piecewise.py` and beside the systems themselves.
-`false`: rows that are no fixed point. `twice`: rows of a point that another row has. `stability`, `isolated`: rows
-that are labelled wrongly. `short`: rows whose `error` is smaller than the distance to the true point, known to 20
-digits. `loose`: regular points whose `error` is more than 1e-6 of the scale. These must be 0. `error used` is the true
-distance over `error`, mean and worst. Empty columns: the version does not have the variable.
+How the truths are known is said in `zoology/boxes.py`, `zoology/piecewise.py` and beside the systems
+themselves. `false`: rows that are no fixed point. `twice`: rows of a point that another row has.
+`stability`, `isolated`: rows that are labelled wrongly. `short`: rows whose `error` is smaller than the
+distance to the true point, known to 20 digits. `loose`: regular points whose `error` is more than 1e-6 of
+the scale. These must be 0. `error used` is the true distance over `error`, mean and worst. Empty columns:
+the version does not have the variable.
 """
 
 import argparse

@@ -1,15 +1,11 @@
-"""Every root within a box, by subdivision and the test of Krawczyk; or by many starts and the sum of indices.
+"""Every root within a box, by subdivision and the test of Krawczyk.
 
-`by_boxes` is a proof. A box is thrown away only when an interval that holds all values of an equation over it leaves
-out 0 (natural and mean-value form), or when Krawczyk's operator K maps it beside itself. A box is accepted when K maps
-a slightly larger box Y into its own interior, which shows that Y holds exactly one root (Krawczyk 1969; Neumaier 1990,
-Interval Methods for Systems of Equations, chapter 5). All others are cut in two. When no box is left, the roots are all
-there are. Degenerate roots are never accepted: there the search gives up, and says so.
-
-`by_starts` is for those that `by_boxes` gives up because they have too many unknowns. It runs a damped Newton method
-from at least 20,000 starts until every root was reached three times, and asks that the signs of det(I − J) sum to 1,
-as they must for a map of a box into itself (Brouwer, Lefschetz) and for flows that enter it. A system that fails is
-dropped from the zoo.
+`by_boxes` is a proof. A box is thrown away only when an interval that holds all values of an equation over
+it leaves out 0 (natural and mean-value form), or when Krawczyk's operator K maps it beside itself. A box is
+accepted when K maps a slightly larger box Y into its own interior, which shows that Y holds exactly one root
+(Krawczyk 1969; Neumaier 1990, Interval Methods for Systems of Equations, chapter 5). All others are cut in
+two. When no box is left, the roots are all there are. Degenerate roots are never accepted: there the search
+gives up, and says so.
 """
 
 from collections.abc import Callable
@@ -25,7 +21,8 @@ WIDER = 1.25
 
 
 def by_boxes(system: System, most: int = 400_000) -> np.ndarray | None:
-    """Return approximate roots `(root, unknown)`, one for every root in the system's box; None if it gives up."""
+    """Return approximate roots `(root, unknown)`, one for every root in the system's box; None if it gives
+    up."""
     assert system.box is not None
     # Not in the middle: roots at 0 would lie on the faces of boxes again and again.
     lo, hi = (end[None].astype(float) for end in system.box)
@@ -40,29 +37,27 @@ def by_boxes(system: System, most: int = 400_000) -> np.ndarray | None:
         now, lo, hi = (lo[-BATCH:], hi[-BATCH:]), lo[:-BATCH], hi[:-BATCH]
         found, rest = _examine(system, *now)
         roots += list(found)
-        if (
-            len(rest[0])
-            and np.min(np.max(rest[1] - rest[0], axis=1) / np.max(system.box[1] - system.box[0])) < 1e-11
-        ):
+        width = np.max((rest[1] - rest[0]) / (system.box[1] - system.box[0]), axis=1)
+        if np.min(width, initial=1.0) < 1e-11:
             return None
         lo, hi = np.concatenate([lo, rest[0]]), np.concatenate([hi, rest[1]])
-    return _distinct(np.array(roots).reshape(-1, lo.shape[1]), system)
+    return _distinct(np.array(roots).reshape(-1, 2, lo.shape[1]), system)
 
 
 def _examine(
     system: System, lo: np.ndarray, hi: np.ndarray
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """Return roots that some boxes were shown to hold, and the boxes that are left, cut in two."""
+    """Return boxes `(root, 2, unknown)` shown to hold one root each, and those that are left, cut in two."""
     over = system.equations(ON_BOXES, Dual.over(lo, hi))
     middle = 0.5 * (lo + hi)
     at = _at(system, middle)
-    radius = hi - middle
-    reach = _absolute(over.gradient) @ radius[:, :, None]
+    radius = np.maximum(hi - middle, middle - lo)
+    reach = (_absolute(over.gradient) @ radius[:, :, None]) * (1 + 1e-13) + 1e-300
     out = np.any((over.value.lo > 0) | (over.value.hi < 0), axis=1)
     out |= np.any((at.lo > reach[..., 0]) | (at.hi < -reach[..., 0]), axis=1)
     lo, hi, keep = lo[~out], hi[~out], ~out
     if not len(lo):
-        return np.empty((0, lo.shape[1])), (lo, hi)
+        return np.empty((0, 2, lo.shape[1])), (lo, hi)
     roots, done, lo, hi = _krawczyk(system, lo, hi)
     lo, hi = lo[~done], hi[~done]
     slopes = _absolute(over.gradient)[keep][~done]
@@ -81,7 +76,7 @@ def _absolute(x: Interval) -> np.ndarray:
 def _krawczyk(
     system: System, lo: np.ndarray, hi: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return roots, which boxes are done, and the boxes, narrowed."""
+    """Return boxes that hold one root each, which of the given ones are done, and those, narrowed."""
     middle, radius = 0.5 * (lo + hi), 0.5 * (hi - lo) * WIDER
     over = system.equations(ON_BOXES, Dual.over(middle - radius, middle + radius))
     gradient = over.gradient
@@ -107,7 +102,8 @@ def _krawczyk(
     narrowed = usable & ~inside & ~beside
     lo = np.where(narrowed[:, None], np.maximum(lo, k_lo), lo)
     hi = np.where(narrowed[:, None], np.minimum(hi, k_hi), hi)
-    return (middle - step)[inside], inside | beside, lo, hi
+    shown = np.stack([middle - radius, middle + radius], axis=1)[inside]
+    return shown, inside | beside, lo, hi
 
 
 def _cut(lo: np.ndarray, hi: np.ndarray, slopes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -126,16 +122,19 @@ def _cut(lo: np.ndarray, hi: np.ndarray, slopes: np.ndarray) -> tuple[np.ndarray
     return np.concatenate([lo, right]), np.concatenate([left, hi])
 
 
-def _distinct(roots: np.ndarray, system: System) -> np.ndarray:
-    """Return roots polished and once each: neighbouring boxes, made wider, can show the same one."""
+def _distinct(shown: np.ndarray, system: System) -> np.ndarray:
+    """Return the roots of boxes `(root, 2, unknown)`, once each: boxes were made wider, and may overlap."""
     assert system.box is not None
     size = system.box[1] - system.box[0]
-    roots, _ = newton(lambda y: system.equations(IN_NUMPY, y), roots, 6)
+    roots, _ = newton(lambda y: system.equations(IN_NUMPY, y), shown.mean(axis=1), 60)
+    slack = 1e-12 * size
+    if not np.all((roots >= shown[:, 0] - slack) & (roots <= shown[:, 1] + slack)):
+        raise ArithmeticError(f"{system.name}: Newton's method left the box of a root")
     out: list[np.ndarray] = []
     for root in roots:
         if all(np.max(np.abs(root - other) / size) > 1e-10 for other in out):
             out.append(root)
-    return np.array(out).reshape(-1, roots.shape[1])
+    return np.array(out).reshape(-1, len(size))
 
 
 def newton(f: Callable, y: np.ndarray, steps: int, damped: bool = False) -> tuple[np.ndarray, np.ndarray]:
@@ -165,38 +164,24 @@ def newton(f: Callable, y: np.ndarray, steps: int, damped: bool = False) -> tupl
     return y, norm
 
 
-def by_starts(system: System, rng: np.random.Generator, most: int = 160_000) -> np.ndarray | None:
-    """Return the roots in the system's box, or None where their indices do not sum to 1."""
+def second_way(system: System, roots: np.ndarray, rng: np.random.Generator) -> None:
+    """Check the roots of `by_boxes` by what knows nothing of intervals.
+
+    A damped Newton method from 2,000 starts may find no root that is not among them; and where the box is
+    mapped into itself, or the flow enters it, the signs of det(I − J) must sum to 1 (Brouwer, Lefschetz).
+
+    Raises:
+        ArithmeticError: a root is missing, or the indices do not sum to 1.
+    """
     assert system.box is not None
     lo, hi = system.box
     f = lambda y: system.equations(IN_NUMPY, y)
-    roots, hits, n = np.empty((0, len(lo))), np.empty(0, int), 0
-    while n < most:
-        starts = rng.uniform(lo, hi, (10_000, len(lo)))
-        # Half of them nearer to the middle: most saddles lie there.
-        starts[::2] = 0.5 * (lo + hi) + (starts[::2] - 0.5 * (lo + hi)) * rng.random((5000, 1))
-        with np.errstate(all="ignore"):
-            ends, norm = newton(f, starts, 40, damped=True)
-        ends = ends[norm < 1e-12]
-        ends = ends[np.all((ends >= lo - 1e-9) & (ends <= hi + 1e-9), axis=1)]
-        roots, hits = _count(ends, roots, hits, hi - lo)
-        n += len(starts)
-        if n >= 20_000 and len(hits) and hits.min() >= 3:
-            break
-    if not len(roots) or hits.min() < 3:
-        return None
-    return roots if np.sign(np.linalg.det(-jacobians(f, roots))).sum() == 1 else None
-
-
-def _count(
-    ends: np.ndarray, roots: np.ndarray, hits: np.ndarray, size: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    for k, root in enumerate(roots):
-        same = np.max(np.abs(ends - root) / size, axis=1) < 1e-8
-        hits[k] += same.sum()
-        ends = ends[~same]
-    while len(ends):
-        same = np.max(np.abs(ends - ends[0]) / size, axis=1) < 1e-8
-        roots, hits = np.concatenate([roots, ends[:1]]), np.append(hits, same.sum())
-        ends = ends[~same]
-    return roots, hits
+    with np.errstate(all="ignore"):
+        ends, norm = newton(f, rng.uniform(lo, hi, (2000, len(lo))), 40, damped=True)
+    inside = (norm < 1e-12) & np.all((ends >= lo) & (ends <= hi), axis=1)
+    for end in ends[inside]:
+        gap = np.max(np.abs(roots - end) / (hi - lo), axis=1).min(initial=np.inf)
+        if gap > 1e-6:
+            raise ArithmeticError(f"{system.name}: the root {end} is missing among those by boxes")
+    if system.is_bounded and np.sign(np.linalg.det(-jacobians(f, roots))).sum() != 1:
+        raise ArithmeticError(f"{system.name}: the indices of {len(roots)} points do not sum to 1")

@@ -1,8 +1,9 @@
-"""Where points are born and meet: ghosts, folds, transcriticals, pitchforks at their critical value and near it.
+"""Where points are born and meet: ghosts, folds, transcriticals, pitchforks at their critical value and
+near it.
 
-The degenerate points are known by inspection, in closed form. That there are no others is a sentence beside each, or
-clear from the form: `c (x − a)^m` vanishes at a alone. `play` is the distance at which the formula's value is of the
-order of rounding, ε^(1/m) for a root of multiplicity m.
+The degenerate points are known by inspection, in closed form. That there are no others is a sentence beside
+each, or clear from the form: `c (x − a)^m` vanishes at a alone. `play` is the distance at which the
+formula's value is of the order of rounding, ε^(1/m) for a root of multiplicity m.
 """
 
 from collections.abc import Iterator
@@ -117,7 +118,7 @@ def ghosts() -> Iterator[System]:
             flow=True,
             scale=np.ones(2),
         )
-    # A tanh unit beyond its fold has its other point, and the ghost of the pair that met. At the fold x² = 1 − 1/g.
+    # A tanh unit beyond its fold, where x² = 1 − 1/g, has its other point and the ghost of the pair that met.
     for g, beyond in ((2.0, 1e-3), (2.0, 1e-6), (4.0, 1e-8)):
         x = np.sqrt(1 - 1 / g)
         b = -(np.arctanh(-x) + g * x) * (1 + beyond)
@@ -252,7 +253,8 @@ def critical() -> Iterator[System]:
 def _networks() -> Iterator[System]:
     """Yield tanh(W x) with an eigenvalue of exactly 1, in numbers that float64 holds.
 
-    Where ‖W‖₂ ≤ 1, `|tanh(W x)| < |W x| ≤ |x|`, and 0 is the only point; one growing unit aside adds its own two.
+    Where ‖W‖₂ ≤ 1, `|tanh(W x)| < |W x| ≤ |x|`, and 0 is the only point; one growing unit aside adds its
+    own two.
     """
     half = np.full((4, 1), 0.5)
     matrices = {

@@ -1,9 +1,10 @@
 """Gated cells: GRU and LSTM of Equinox, stacks of PyTorch's weights, and gates written out in JAX.
 
-A GRU rests where n(h) = h, whatever its gate: `h' = n + z (h − n)`, and z < 1. An LSTM rests where
-`c = i g (1 + eᵃ)` with a the argument of its forget gate, so that h alone is unknown: `h = o tanh(c(h))`. Both maps
-take the cube of half-width 1 into itself. The same holds layer by layer in a stack. Gates divided out like this leave
-no saturated factor, so that the boxes decide where the cell itself is still to the last bit of float64.
+A GRU rests where n(h) = h, whatever its gate: `h' = n + z (h − n)`, and z < 1. An LSTM rests where `c = i g
+(1 + eᵃ)` with a the argument of its forget gate, so that h alone is unknown: `h = o tanh(c(h))`. Both maps
+take the cube of half-width 1 into itself. The same holds layer by layer in a stack. Gates divided out like
+this leave no saturated factor, so that the boxes decide where the cell itself is still to the last bit of
+float64.
 """
 
 from collections.abc import Callable, Iterator
@@ -130,6 +131,7 @@ def _gru_system(name: str, values: dict[str, Any]) -> System:
         n,
         residual=gru_residual,
         box=cube(n),
+        is_bounded=True,
         scale=np.ones(n),
         cell=lambda: gru_cell(values),
     )
@@ -159,6 +161,7 @@ def lstms() -> Iterator[System]:
                 residual=lstm_residual,
                 lift=lstm_lift,
                 box=cube(n),
+                is_bounded=True,
                 scale=np.r_[np.ones(n), np.full(n, 1 + np.exp(forget))],
                 cell=lambda values=values: lstm_cell(values),
             )
@@ -213,13 +216,22 @@ def own_gates() -> Iterator[System]:
                 flow=flow,
                 residual=residual,
                 box=cube(n),
+                is_bounded=True,
                 scale=np.ones(n),
             )
     for n, gain, gate in ((1, 2.0, 1.0), (2, 3.0, 4.0), (1, 4.0, 60.0), (3, 2.0, 1.0)):
         values = draw_gru(n, gain, gate, 1)
         name = f"own GRU: n={n}, weights ×{gain:g}, gate ×{gate:g}"
         yield System(
-            "own gates", name, own_gru, values, n, residual=gru_residual, box=cube(n), scale=np.ones(n)
+            "own gates",
+            name,
+            own_gru,
+            values,
+            n,
+            residual=gru_residual,
+            box=cube(n),
+            is_bounded=True,
+            scale=np.ones(n),
         )
     for n, gain in ((1, 3.0), (2, 2.0)):
         values = draw_lstm(n, gain, 1.0, 1)
@@ -234,6 +246,7 @@ def own_gates() -> Iterator[System]:
             residual=lstm_residual,
             lift=lstm_lift,
             box=cube(n),
+            is_bounded=True,
             scale=scale,
         )
 
@@ -335,6 +348,7 @@ def _stack(
         residual=residual,
         lift=lift,
         box=cube(2 * n),
+        is_bounded=True,
         scale=np.full(size, 1.0 if lift is None else 2.0),
         cell=lambda: fpa.load_torch(_stack_weights(values)),
     )

@@ -1,7 +1,8 @@
 """Interval arithmetic with first derivatives, for many boxes at once.
 
-Every operation rounds outwards by a few units in the last place, more than the elementary functions of NumPy are
-off, so that the true values lie inside. Source: Moore, Kearfott and Cloud 2009, Introduction to Interval Analysis.
+Every operation rounds outwards by a few units in the last place, more than the elementary functions of
+NumPy are off, so that the true values lie inside. Source: Moore, Kearfott and Cloud 2009, Introduction to
+Interval Analysis.
 """
 
 from collections.abc import Callable, Sequence
@@ -222,7 +223,7 @@ def _stack(entries: Sequence[Dual]) -> Dual:
 
 
 def _relu(x: Dual) -> Dual:
-    # On a kink every slope from 0 to 1 counts, which bounds all differences: the test of Krawczyk needs no more.
+    # On a kink every slope from 0 to 1 counts; that bounds all differences, and Krawczyk needs no more.
     slope = Interval((x.value.lo > 0).astype(float), (x.value.hi >= 0).astype(float))
     return x.chain(Interval(np.maximum(x.value.lo, 0.0), np.maximum(x.value.hi, 0.0)), slope)
 

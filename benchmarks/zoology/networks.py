@@ -1,7 +1,7 @@
 """Random networks of tanh units: maps, flows, leaky maps, odd ones.
 
-Boxes: `tanh(…)` lies in the cube of half-width 1, and a fixed point of a leaky map is one of the map; a fixed point
-of `−x + W tanh(x) + b` is at most `Σ|W| + |b|`, entry by entry.
+Boxes: `tanh(…)` lies in the cube of half-width 1, and a fixed point of a leaky map is one of the map; a
+fixed point of `−x + W tanh(x) + b` is at most `Σ|W| + |b|`, entry by entry.
 """
 
 from collections.abc import Iterator
@@ -45,7 +45,16 @@ def tanh_maps() -> Iterator[System]:
     for n in range(1, 7):
         for k, gain in enumerate(GAINS):
             name = f"tanh map: n={n}, gain={gain}, seed={k}"
-            yield System("tanh maps", name, tanh_map, draw(n, gain, k), n, box=cube(n), scale=np.ones(n))
+            yield System(
+                "tanh maps",
+                name,
+                tanh_map,
+                draw(n, gain, k),
+                n,
+                box=cube(n),
+                is_bounded=True,
+                scale=np.ones(n),
+            )
     # Strong weights: units that are all but switches.
     for n, gain, seed in (
         (1, 50.0, 1),
@@ -56,7 +65,16 @@ def tanh_maps() -> Iterator[System]:
         (4, 20.0, 1),
     ):
         name = f"tanh map: n={n}, gain={gain}, seed={seed}"
-        yield System("tanh maps", name, tanh_map, draw(n, gain, seed), n, box=cube(n), scale=np.ones(n))
+        yield System(
+            "tanh maps",
+            name,
+            tanh_map,
+            draw(n, gain, seed),
+            n,
+            box=cube(n),
+            is_bounded=True,
+            scale=np.ones(n),
+        )
 
 
 def tanh_flows() -> Iterator[System]:
@@ -65,7 +83,9 @@ def tanh_flows() -> Iterator[System]:
             values = draw(n, gain, 10 + k)
             half = np.abs(values["W"]).sum(axis=1) + np.abs(values["b"])
             name = f"tanh flow: n={n}, gain={gain}, seed={10 + k}"
-            yield System("tanh flows", name, tanh_flow, values, n, flow=True, box=cube(n, half))
+            yield System(
+                "tanh flows", name, tanh_flow, values, n, flow=True, box=cube(n, half), is_bounded=True
+            )
 
 
 def leaky_maps() -> Iterator[System]:
@@ -83,12 +103,14 @@ def leaky_maps() -> Iterator[System]:
                 n,
                 residual=_leaky_residual,
                 box=cube(n),
+                is_bounded=True,
                 scale=np.ones(n),
             )
 
 
 def rolled(n: int) -> np.ndarray:
-    """Return the matrix whose rows are −linspace(−1, 1, n), rolled; its networks are known from the literature."""
+    """Return the matrix whose rows are −linspace(−1, 1, n), rolled; its networks are known from the
+    literature."""
     return np.array([-np.roll(np.linspace(-1, 1, n), -i) for i in range(n)])
 
 
@@ -103,7 +125,18 @@ def odd_systems() -> Iterator[System]:
     for what, W in matrices.items():
         n = len(W)
         values = {"W": W, "b": np.zeros(n)}
-        yield System("odd", f"odd map: {what}", tanh_map, values, n, box=cube(n), scale=np.ones(n))
+        yield System(
+            "odd", f"odd map: {what}", tanh_map, values, n, box=cube(n), is_bounded=True, scale=np.ones(n)
+        )
         if n < 5:
             half = np.abs(W).sum(axis=1)
-            yield System("odd", f"odd flow: {what}", tanh_flow, values, n, flow=True, box=cube(n, half))
+            yield System(
+                "odd",
+                f"odd flow: {what}",
+                tanh_flow,
+                values,
+                n,
+                flow=True,
+                box=cube(n, half),
+                is_bounded=True,
+            )

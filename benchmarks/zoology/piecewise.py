@@ -1,10 +1,11 @@
 """Piecewise linear systems: relu maps, PLRNNs, kinks, and continua of fixed points.
 
-A system `A z + W relu(z) + h` is linear in each of the 2^N regions in which the signs of z do not change. In each the
-one candidate is the solution of a linear system, solved with 100 digits; it counts when its signs are those of the
-region. `relu(W x + b)` is the same with the signs of `W x + b`. Both are complete as long as no region's system is
-singular, which is checked; where it is, the system is given as a continuum or dropped. A point with an entry that is
-exactly 0 lies on a kink: it is found from every region beside it, counted once, and its stability is undecided.
+A system `A z + W relu(z) + h` is linear in each of the 2^N regions in which the signs of z do not change.
+In each the one candidate is the solution of a linear system, solved with 100 digits; it counts when its
+signs are those of the region. `relu(W x + b)` is the same with the signs of `W x + b`. Both are complete as
+long as no region's system is singular, which is checked; where it is, the system is given as a continuum or
+dropped. A point with an entry that is exactly 0 lies on a kink: it is found from every region beside it,
+counted once, and its stability is undecided.
 """
 
 from collections.abc import Iterator
@@ -153,14 +154,24 @@ def kinks() -> Iterator[System]:
         W = np.random.default_rng([29, seed]).standard_normal((n, n)) * gain / np.sqrt(n)
         values = {"A": np.full(n, 0.8), "W": 0.2 * W, "h": zero[n]}
         yield System(
-            "kinks", f"leaky relu network without bias: n={n}, gain={gain}", plrnn, values, n, scale=np.ones(n),
+            "kinks",
+            f"leaky relu network without bias: n={n}, gain={gain}",
+            plrnn,
+            values,
+            n,
+            scale=np.ones(n),
             regions=lambda v=values: plrnn_points(v["A"], v["W"], v["h"]),
-        )  # fmt: skip
+        )
         values = {"W": W, "b": zero[n]}
         yield System(
-            "kinks", f"relu map without bias: n={n}, gain={gain}", relu_map, values, n, scale=np.ones(n),
+            "kinks",
+            f"relu map without bias: n={n}, gain={gain}",
+            relu_map,
+            values,
+            n,
+            scale=np.ones(n),
             regions=lambda v=values: relu_points(v["W"], v["b"]),
-        )  # fmt: skip
+        )
     for c, left, right in (
         (1.0, 0.0, 2.0),
         (0.0, 0.5, 0.5),
@@ -175,9 +186,14 @@ def kinks() -> Iterator[System]:
         name = f"hinge at {c:g}, slopes {left:g} and {right:g}"
         yield System("kinks", name, hinge, values, 1, known=(point,), scale=np.array([max(abs(c), 1.0)]))
     yield System(
-        "kinks", "hinge beside a decay", hinge_beside, {"slope": 2.0}, 2, known=(Known([0.0, 0.0], UNDECIDED),),
+        "kinks",
+        "hinge beside a decay",
+        hinge_beside,
+        {"slope": 2.0},
+        2,
+        known=(Known([0.0, 0.0], UNDECIDED),),
         scale=np.ones(2),
-    )  # fmt: skip
+    )
     with mpmath.workdps(100):
         mp = mpmath.mpf
         yield System(

@@ -171,7 +171,8 @@ def ricker(xp: Any, x: Any, r: Any) -> Any:
 
 
 def neurons() -> Iterator[System]:
-    """Yield neuron models. A voltage beyond all reversal potentials by I/g_leak cannot rest: all currents push back."""
+    """Yield neuron models. A voltage beyond all reversal potentials by I/g_leak cannot rest: all currents
+    push back."""
     for current in (0.0, 7.0, 20.0, 160.0, -5.0):
         yield System(
             "published",
@@ -233,9 +234,15 @@ def neurons() -> Iterator[System]:
         )
     for current in (0.0, 3.25):
         yield System(
-            "published", f"Hindmarsh–Rose, I={current:g}", hindmarsh_rose, {"current": current}, 3, flow=True,
-            box=bounds((-5.0, 5.0), (-130.0, 10.0), (-20.0, 30.0)), scale=np.array([1.0, 5.0, 3.0]),
-        )  # fmt: skip
+            "published",
+            f"Hindmarsh–Rose, I={current:g}",
+            hindmarsh_rose,
+            {"current": current},
+            3,
+            flow=True,
+            box=bounds((-5.0, 5.0), (-130.0, 10.0), (-20.0, 30.0)),
+            scale=np.array([1.0, 5.0, 3.0]),
+        )
     for k, (W, drive) in enumerate(
         (
             ([[12, -4], [13, -11]], [-2.8, -4.0]),
@@ -245,10 +252,15 @@ def neurons() -> Iterator[System]:
         )
     ):
         yield System(
-            "published", f"Wilson–Cowan {k}", wilson_cowan,
-            {"W": np.array(W, float), "drive": np.array(drive), "tau": np.array([8.0, 12.0])}, 2, flow=True,
-            box=bounds((0.0, 1.0), (0.0, 1.0)), scale=np.ones(2),
-        )  # fmt: skip
+            "published",
+            f"Wilson–Cowan {k}",
+            wilson_cowan,
+            {"W": np.array(W, float), "drive": np.array(drive), "tau": np.array([8.0, 12.0])},
+            2,
+            flow=True,
+            box=bounds((0.0, 1.0), (0.0, 1.0)),
+            scale=np.ones(2),
+        )
 
 
 def _lorenz_points(rho: float) -> tuple[Known, ...]:
@@ -265,9 +277,15 @@ def chaos_and_chemistry() -> Iterator[System]:
     mp = mpmath.mpf
     for rho in (0.5, 10.0, 28.0, 200.0):
         yield System(
-            "published", f"Lorenz, rho={rho:g}", lorenz, {"rho": rho}, 3, flow=True, known=_lorenz_points(rho),
+            "published",
+            f"Lorenz, rho={rho:g}",
+            lorenz,
+            {"rho": rho},
+            3,
+            flow=True,
+            known=_lorenz_points(rho),
             scale=np.array([10.0, 10.0, 28.0]),
-        )  # fmt: skip
+        )
     for a, b in ((1.4, 0.3), (0.2, 0.3), (-0.1, 0.3)):
         with mpmath.workdps(100):
             roots = real_roots(-mp(a), mp(b) - 1, 1)

@@ -180,8 +180,8 @@ def in_other_units(
 ) -> System:
     """Return a system in other units: entries times D, moved by o, time times T.
 
-    What is unknown is the state in its old units, so that the truth is found there and then written in the new ones
-    with 100 digits. With `candidates`, the search is given 256 states on the right scale.
+    What is unknown is the state in its old units, so that the truth is found there and then written in the
+    new ones with 100 digits. With `candidates`, the search is given 256 states on the right scale.
     """
     n = base.n_state
     D, o = (np.broadcast_to(np.asarray(v, float), (n,)).copy() for v in (D, o))
@@ -318,9 +318,16 @@ def angles() -> Iterator[System]:
             scale=size,
         )
         yield System(
-            "angles", f"circle map that wraps itself, drive={drive:g}, k={k:g}", circle_map, values, 1, known=points,
-            periodic=(0,), scale=size, cell=lambda v=values: _wrapped(v),
-        )  # fmt: skip
+            "angles",
+            f"circle map that wraps itself, drive={drive:g}, k={k:g}",
+            circle_map,
+            values,
+            1,
+            known=points,
+            periodic=(0,),
+            scale=size,
+            cell=lambda v=values: _wrapped(v),
+        )
     yield System(
         "angles",
         "phase flow without a point",

@@ -1,4 +1,5 @@
-"""What a system of the zoo is: a formula, how its points are known, and the model that the package is given."""
+"""What a system of the zoo is: a formula, how its points are known, and the model that the package is
+given."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -43,9 +44,10 @@ class System:
         parameters: what the formula takes by name.
         n_state: number of entries of the state.
         flow: whether time is continuous.
-        residual: the equations that are solved for the unknowns, where they are not those of the formula itself.
+        residual: the equations that are solved, where they are not those of the formula itself.
         lift: the state that belongs to unknowns, `lift(xp, y, **parameters)`.
         box: lower and upper bounds between which all unknowns lie; the maker of the system says why.
+        is_bounded: whether the box is mapped into itself, or entered by the flow, so that indices sum to 1.
         known: points in closed form. Where there are any, or `box` is None, they are all.
         regions: matrices of a piecewise linear system, for exact enumeration.
         scale: size of every entry of the state; from the box where left out.
@@ -64,6 +66,7 @@ class System:
     residual: Formula | None = None
     lift: Formula | None = None
     box: tuple[np.ndarray, np.ndarray] | None = None
+    is_bounded: bool = False
     known: tuple[Known, ...] = ()
     regions: Callable[[], list[Known]] | None = None
     scale: np.ndarray | None = None

@@ -1,12 +1,12 @@
-"""The truth about a system: its points to 20 digits, their stability, and how it is known that there are no others.
+"""The truth about a system: its points to 20 digits, their stability, and that there are no others.
 
-A point is kept as two numbers an entry, the float64 next to the true value and the rest, so that a float64 can be
-compared with it far below its own rounding. Both come from Newton's method with 100 digits. The stability comes from
-the eigenvalues of the Jacobian of the whole system, computed with 100 digits from central differences wherever float64
-leaves it open.
+A point is kept as two numbers an entry, the float64 next to the true value and the rest, so that a float64
+can be compared with it far below its own rounding. Both come from Newton's method with 100 digits. The
+stability comes from the eigenvalues of the Jacobian of the whole system, computed with 100 digits from
+central differences wherever float64 leaves it open.
 
-Every table is made with the truths of `zoo_truth.json`, which `python benchmarks/zoo.py --remake` writes. They are
-checked at every run: with 60 digits, a Newton step from the stored point must leave it where it is.
+Every table is made with the truths of `zoo_truth.json`, which `python benchmarks/zoo.py --remake` writes.
+They are checked at every run: with 60 digits, a Newton step from the stored point must leave it there.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ import mpmath
 import numpy as np
 
 from zoology.arithmetic import DIGITS, IN_DIGITS, digits, in_digits, jacobian_in_digits
-from zoology.boxes import by_boxes, by_starts
+from zoology.boxes import by_boxes, second_way
 from zoology.system import Known, System
 
 FILE = Path(__file__).parent.parent / "zoo_truth.json"
@@ -50,25 +50,25 @@ class Point:
 
 @dataclass(frozen=True)
 class Truth:
-    """All points of a system, and how they are known: `boxes`, `starts`, `regions` or `known`."""
+    """All points of a system, and how they are known: by `boxes`, by `regions`, or `known`."""
 
     points: tuple[Point, ...]
     proof: str
 
 
 def prove(system: System) -> Truth | None:
-    """Return the truth about a system; None where it cannot be made sure (the system is then no part of the zoo)."""
+    """Return the truth about a system; None where it cannot be made sure (the system is then no part of the
+    zoo)."""
     with mpmath.workdps(DIGITS):
         if system.regions is not None:
             return Truth(tuple(_known(system, point) for point in system.regions()), "regions")
         if system.known or system.box is None:
             return Truth(tuple(_known(system, point) for point in system.known), "known")
-        proof, y = "boxes", by_boxes(system)
-        if y is None:
-            proof, y = "starts", by_starts(system, np.random.default_rng(0))
-        if y is None:
+        roots = by_boxes(system)
+        if roots is None:
             return None
-        return Truth(tuple(_point(system, _lifted(system, _polished(system, row))) for row in y), proof)
+        second_way(system, roots, np.random.default_rng(0))
+        return Truth(tuple(_point(system, _lifted(system, _polished(system, row))) for row in roots), "boxes")
 
 
 def scale_of(system: System, truth: Truth) -> np.ndarray:
@@ -110,10 +110,9 @@ def _known(system: System, known: Known) -> Point:
     x = np.atleast_1d(digits(x))
     if not known.is_degenerate and known.labels is not None and "undecided" in known.labels:
         return Point(*_split(x), known.labels, True, known.play)
-    point = _point(system, x)
-    labels = point.labels if known.labels is None else known.labels
+    point = _point(system, x, known.labels)
     isolation = False if known.is_degenerate else point.isolation
-    return Point(point.x, point.rest, labels, isolation, known.play)
+    return Point(point.x, point.rest, point.labels, isolation, known.play)
 
 
 def _split(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -121,7 +120,8 @@ def _split(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return near, np.array([float(entry - mpmath.mpf(part)) for entry, part in zip(x, near, strict=True)])
 
 
-def _point(system: System, x: np.ndarray) -> Point:
+def _point(system: System, x: np.ndarray, labels: tuple[str, ...] | None = None) -> Point:
+    """Return a point with the labels given, or with those that its eigenvalues say."""
     near, rest = _split(x)
     sizes = np.ones(system.n_state) if system.scale is None else np.asarray(system.scale, float)
     sizes = np.broadcast_to(sizes, near.shape)
@@ -129,27 +129,27 @@ def _point(system: System, x: np.ndarray) -> Point:
     jacobian = jacobian_in_digits(lambda x: system.right_side(IN_DIGITS, x, parameters), x, sizes)
     # In units of the entries' sizes, which changes no eigenvalue.
     jacobian = jacobian * digits(sizes)[None, :] / digits(sizes)[:, None]
-    labels, eigenvalues = _stability(jacobian, system.flow)
+    eigenvalues = np.linalg.eigvals(jacobian.astype(float))
+    labels = _stability(jacobian, eigenvalues, system.flow) if labels is None else labels
     away = np.abs(eigenvalues - (0 if system.flow else 1)).min()
     away = away / max(np.abs(eigenvalues).max(), 1e-300) if system.flow else away
     return Point(near, rest, labels, True if away > DEGENERATE else None, 0.0)
 
 
-def _stability(jacobian: np.ndarray, flow: bool) -> tuple[tuple[str, ...], np.ndarray]:
-    """Return the labels that are right, and the eigenvalues."""
-    values = np.linalg.eigvals(jacobian.astype(float))
+def _stability(jacobian: np.ndarray, values: np.ndarray, flow: bool) -> tuple[str, ...]:
+    """Return the labels that are right; `values` are the eigenvalues in float64."""
     growth = _growth(values, flow)
     if abs(growth) < 1e-5:
-        exact = mpmath.eig(mpmath.matrix(jacobian.tolist()), left=False, right=False)
-        values = np.array([complex(value) for value in exact])
-        with mpmath.workdps(DIGITS):
-            moduli = [abs(value) for value in exact]
-            most = max(value.real for value in exact) / max(moduli) if flow else max(moduli) - 1
+        exact = list(jacobian[0])
+        if len(jacobian) > 1:
+            exact = mpmath.eig(mpmath.matrix(jacobian.tolist()), left=False, right=False)
+        moduli = [abs(value) for value in exact]
+        most = max(mpmath.re(value) for value in exact) / max(moduli) if flow else max(moduli) - 1
         growth = float(most)
     if abs(growth) < 1e-18:
-        return ("neutral",), values
+        return ("neutral",)
     label = "unstable" if growth > 0 else "stable"
-    return ((label, "neutral") if abs(growth) < NEUTRAL_TOO[flow] else (label,)), values
+    return (label, "neutral") if abs(growth) < NEUTRAL_TOO[flow] else (label,)
 
 
 def _growth(values: np.ndarray, flow: bool) -> float:
