@@ -18,7 +18,7 @@ the version does not have the variable.
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -32,6 +32,7 @@ from zoology.truth import Truth, check, prove, read, write
 
 COUNTS = ("false", "twice", "stability", "isolation", "short", "loose")
 HEAD = ("kind", "systems", "points", "found", "", *COUNTS, "error used", "worst", "seconds")
+WIDTH = (14, 7, 6, 5, 7, 6, 5, 9, 9, 5, 5, 10, 8, 7)
 
 
 @dataclass(frozen=True)
@@ -82,20 +83,32 @@ def line(kind: str, results: Sequence[Judged]) -> list[str]:
     ]
 
 
-def table(results: Sequence[Judged]) -> str:
-    """Return all kinds, and the sum, as text."""
-    kinds = list(dict.fromkeys(result.system.kind for result in results))
-    lines = [line(kind, [r for r in results if r.system.kind == kind]) for kind in kinds]
-    lines.append(line("all", results))
-    width = [max(len(row[k]) for row in [list(HEAD), *lines]) for k in range(len(HEAD))]
-    text = [
-        "  ".join(
-            t.ljust(w) if k == 0 else t.rjust(w) for k, (t, w) in enumerate(zip(row, width, strict=True))
-        )
-        for row in [list(HEAD), *lines]
-    ]
-    rule = "─" * (sum(width) + 2 * len(width) - 2)
-    return "\n".join([text[0], rule, *text[1:-1], rule, text[-1], ""])
+def aligned(entries: Sequence[str]) -> str:
+    """Return one line of the table as text."""
+    return "  ".join(
+        t.ljust(w) if k == 0 else t.rjust(w) for k, (t, w) in enumerate(zip(entries, WIDTH, strict=True))
+    )
+
+
+def by_kind(pairs: Sequence[tuple[System, Truth]], seed: int) -> Iterator[list[Judged]]:
+    """Yield the verdicts kind by kind."""
+    for kind in dict.fromkeys(system.kind for system, _ in pairs):
+        results = []
+        for system, truth in pairs:
+            if system.kind == kind:
+                check(system, truth)
+                results.append(judged(system, truth, seed))
+        yield results
+
+
+def faults(results: Sequence[Judged], every_remark: bool) -> Iterator[str]:
+    """Yield what is wrong with each system that has a fault, and how to run it alone."""
+    for result in results:
+        if not result.verdict.is_right:
+            remarks = result.verdict.remarks
+            shown = remarks if every_remark else remarks[:3]
+            more = [] if len(remarks) == len(shown) else [f"… {len(remarks) - len(shown)} more"]
+            yield "\n    ".join([f"--name {result.system.name!r}", *shown, *more])
 
 
 def musts(results: Sequence[Judged]) -> Table:
@@ -167,17 +180,16 @@ def main() -> int:
     if given.remake:
         remake()
         return 0
-    results = []
-    for system, truth in chosen(given.only, given.name, given.quick):
-        check(system, truth)
-        results.append(judged(system, truth, given.seed))
-        if (given.worst or given.name) and not results[-1].verdict.is_right:
-            remarks = results[-1].verdict.remarks
-            shown = remarks if given.name else remarks[:3]
-            more = [] if len(remarks) == len(shown) else [f"… {len(remarks) - len(shown)} more"]
-            print("\n    ".join([f"--name {system.name!r}", *shown, *more]), flush=True)
     print("\n".join(machine()) + "\n")
-    print(table(results))
+    rule = "─" * (sum(WIDTH) + 2 * len(WIDTH) - 2)
+    print(aligned(HEAD), rule, sep="\n", flush=True)
+    results: list[Judged] = []
+    for some in by_kind(chosen(given.only, given.name, given.quick), given.seed):
+        print(aligned(line(some[0].system.kind, some)), flush=True)
+        results += some
+    print(rule, aligned(line("all", results)), "", sep="\n")
+    if given.worst or given.name:
+        print(*faults(results, given.name is not None), "", sep="\n")
     must = musts(results)
     print(show(must, given.markdown))
     return int(any("falls short" in row.verdict for row in must.rows))

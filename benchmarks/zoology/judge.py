@@ -3,6 +3,7 @@
 import warnings
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -63,13 +64,13 @@ class Rows:
     is_isolated: np.ndarray | None
 
 
-def run(system: System, seed: int = 0) -> tuple[xr.Dataset, float]:
-    """Return the result of the default call, and how long it took."""
-    model = system.model()
+def run(system: System, seed: int = 0, **options: Any) -> tuple[xr.Dataset, float]:
+    """Return the result of the default call, or one with some options, and how long it took."""
+    model, options = system.model(), {"spectra": "values", "progress": False, "seed": seed} | options
     start = perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        ds = fpa.find_fixed_points(model, spectra="values", progress=False, seed=seed, **system.options)
+        ds = fpa.find_fixed_points(model, **(options | system.options))
     return ds, perf_counter() - start
 
 
