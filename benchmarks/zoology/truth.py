@@ -109,7 +109,8 @@ def _known(system: System, known: Known) -> Point:
     x = known.x() if callable(known.x) else known.x
     x = np.atleast_1d(digits(x))
     if not known.is_degenerate and known.labels is not None and "undecided" in known.labels:
-        return Point(*_split(x), known.labels, True, known.play)
+        # On a kink no derivative shows that a point is alone.
+        return Point(*_split(x), known.labels, None, known.play)
     point = _point(system, x, known.labels)
     isolation = False if known.is_degenerate else point.isolation
     return Point(point.x, point.rest, point.labels, isolation, known.play)
