@@ -12,8 +12,8 @@ How the truths are known is said in `zoology/boxes.py`, `zoology/piecewise.py` a
 themselves. `false`: rows that are no fixed point. `twice`: rows of a point that another row has.
 `stability`, `isolated`: rows that are labelled wrongly. `short`: rows whose `error` is smaller than the
 distance to the true point, known to 20 digits. `loose`: regular points whose `error` is more than 1e-6 of
-the scale. These must be 0. `error used` is the true distance over `error`, mean and worst. Empty columns:
-the version does not have the variable.
+the scale, degenerate ones more than 1e-2. These must be 0. `error used` is the true distance over `error`,
+mean and worst. Empty columns: the version does not have the variable.
 """
 
 import argparse
@@ -121,7 +121,7 @@ def musts(results: Sequence[Judged]) -> Table:
         "stability": "rows with a wrong stability",
         "isolation": "rows with a wrong is_isolated",
         "short": "rows with an error below the true distance",
-        "loose": "regular points with an error above 1e-6 of the scale",
+        "loose": "points with an error too large to say anything",
     }
     for name in COUNTS:
         counts = [getattr(result.verdict, name) for result in results]

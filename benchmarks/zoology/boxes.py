@@ -147,19 +147,18 @@ def newton(f: Callable, y: np.ndarray, steps: int, damped: bool = False) -> tupl
         matrix = jacobians(f, y)
         # The least of damping, so that a singular Jacobian is not an error.
         tiny = 1e-14 * (np.abs(matrix).max(axis=(1, 2)) + 1e-300)
-        direction = np.linalg.solve(matrix + tiny[:, None, None] * np.eye(y.shape[1]), value[..., None])[
-            ..., 0
-        ]
-        length = np.ones(len(y))
-        for _ in range(8 if damped else 1):
-            trial = y - length[:, None] * direction
-            new = f(trial)
-            worse = ~(np.linalg.norm(new, axis=1) <= norm)
-            if not damped or not worse.any():
+        matrix = matrix + tiny[:, None, None] * np.eye(y.shape[1])
+        direction = np.linalg.solve(matrix, value[..., None])[..., 0]
+        trial = y - direction
+        new = f(trial)
+        worse = np.zeros(len(y), bool)
+        for k in range(1, 8 if damped else 0):
+            worse = np.logical_not(np.linalg.norm(new, axis=1) <= norm)
+            if not worse.any():
                 break
-            length = np.where(worse, 0.5 * length, length)
-        keep = worse & damped
-        y, value = np.where(keep[:, None], y, trial), np.where(keep[:, None], value, new)
+            trial[worse] = (y - 0.5**k * direction)[worse]
+            new = f(trial)
+        y, value = np.where(worse[:, None], y, trial), np.where(worse[:, None], value, new)
         norm = np.linalg.norm(value, axis=1)
     return y, norm
 

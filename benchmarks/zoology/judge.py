@@ -29,7 +29,7 @@ class Verdict:
         stability: rows with a wrong stability.
         isolation: rows whose `is_isolated` is wrong, empty where the version has none.
         short: rows whose error is smaller than their true distance.
-        loose: regular points whose error is larger than `NEAR` of the scale.
+        loose: regular points whose error is larger than `NEAR` of the scale, others than `WIDE` of it.
         ratios: true distance over error, row by row.
         seconds: how long the call took.
         remarks: what was wrong, in words.
@@ -182,13 +182,11 @@ def _judge_row(
     if not ratio <= 1:
         out.short += 1
         out.remarks.append(f"error {np.max(allowed):.1e} at {x}, true distance {np.max(away):.1e}")
-    elif (
-        point.isolation is True and point.play == 0 and np.any(allowed > NEAR * np.maximum(scale, np.abs(x)))
-    ):
+        return
+    most = NEAR * np.maximum(scale, np.abs(x)) if point.isolation is True else WIDE * scale
+    if np.any(allowed > most):
         out.loose += 1
-        out.remarks.append(
-            f"error {np.max(allowed):.1e} at the regular point {x}, true distance {np.max(away):.1e}"
-        )
+        out.remarks.append(f"error {np.max(allowed):.1e} at {x}, true distance {np.max(away):.1e}: too large")
 
 
 def _judge_on_continuum(out: Verdict, rows: Rows, k: int) -> None:

@@ -155,7 +155,7 @@ def _stability(jacobian: np.ndarray, values: np.ndarray, flow: bool) -> tuple[st
 
 def _growth(values: np.ndarray, flow: bool) -> float:
     if flow:
-        return float(values.real.max() / max(np.abs(values).max(), 1e-300))
+        return float(np.real(values).max() / max(np.abs(values).max(), 1e-300))
     return float(np.abs(values).max() - 1)
 
 
