@@ -184,7 +184,9 @@ def check(system: System, truth: Truth, tolerance: float = 1e-17) -> float:
                 matrix = jacobian_in_digits(f, x, scale)
                 rate = max(1.0, float(max(abs(entry) for entry in matrix.ravel()))) if system.flow else 1.0
                 step = _solved(matrix, value) if point.isolation is True else value / rate
-            moved = max(abs(float(s)) / w for s, w in zip(step, scale, strict=True))
+            # Far from the origin the stored digits are those of the state, not of its scale.
+            size = np.maximum(scale, np.abs(point.x))
+            moved = max(abs(float(s)) / w for s, w in zip(step, size, strict=True))
             worst = max(worst, moved)
             if not moved <= tolerance:
                 raise ArithmeticError(f"{system.name}: the stored point {point.x} is off by {moved:.1e}")
