@@ -11,6 +11,7 @@ from systems import assert_same_points, find, points
 
 import fpanalysis as fpa
 from fpanalysis.solvers._pool import Starts, solve_pool
+from fpanalysis.verdict import Verdict
 
 CELLS = ("tanh", "gru", "lstm")
 
@@ -78,14 +79,15 @@ def test_points_are_sorted(found):
 @pytest.mark.parametrize("cell", ["tanh", "gru"])
 def test_retiring_starts_early_changes_nothing(cell):
     model, states = fpa.datasets.flipflop(cell), fpa.datasets.flipflop_states(cell)
-    spread = np.array([np.sqrt(states.var(axis=0).mean())])
+    spread = np.sqrt(states.var(axis=0).mean())
+    scale, cap = np.full((1, states.shape[1]), spread), np.array([4.0 / spread])
     ends = []
     for retire in (True, False):
-        starts = Starts(states, np.zeros(len(states), int), np.zeros((1, 3)), spread, np.array([4.0]))
-        ends.append(solve_pool(model, starts, 1e-12, lambda n: None, retire=retire))
+        starts = Starts(states, np.zeros(len(states), int), np.zeros((1, 3)), scale, cap)
+        ends.append(solve_pool(model, starts, 1e-12, Verdict(model), lambda n: None, retire=retire))
     one, other = (end.known.of(0).x for end in ends)
     nearest = np.linalg.norm(one[:, None] - other[None], axis=-1).argmin(axis=1)
-    assert_same_points(one, other, atol=1e-12 * spread[0])
+    assert_same_points(one, other, atol=1e-12 * spread)
     assert len(one) == 27
     ended = ends[0].point >= 0
     np.testing.assert_array_equal(ended, ends[1].point >= 0)

@@ -207,11 +207,9 @@ def test_numpy_numbers_are_numbers(unchecked):
     assert all(type(value) in (int, float, str) for value in ds.attrs.values())
 
 
-def test_the_tolerance_decides_what_counts_as_fixed():
+@pytest.mark.parametrize("tol", [1e-12, 1e-8, 1e-3])
+def test_no_tolerance_makes_a_fixed_point_where_there_is_none(tol):
     """With a kink at its minimum, `x + |x| + 1e-9` comes near to returning to itself, and never does."""
     model = fpa.vector_field(lambda x, u: x + jnp.abs(x) + 1e-9, state=1)
     with pytest.warns(UserWarning, match="no fixed point"):
-        assert find(model, n_candidates=64).n_fixed_points == 0
-    ds = find(model, n_candidates=64, tol=1e-8)
-    assert ds.n_fixed_points >= 1
-    assert ds.residual.max() <= 1e-8
+        assert find(model, n_candidates=64, tol=tol).n_fixed_points == 0

@@ -350,5 +350,5 @@ def _stack(
         box=cube(2 * n),
         is_bounded=True,
         scale=np.full(size, 1.0 if lift is None else 2.0),
-        cell=lambda: fpa.load_torch(_stack_weights(values)),
+        cell=lambda: fpa.load_torch(_stack_weights(values), nonlinearity="tanh"),
     )

@@ -21,10 +21,11 @@ NOISE_BETWEEN = 0.3
 # Of a function whose units are not known, this share of the paths begins at sizes of these powers of ten.
 FAR_SHARE = 0.25
 FAR_POWERS = (-6.0, 9.0)
+# Up to so many entries of the state, the step in time follows the rates along a path.
+FOLLOWED = 64
+PACES = 6
 # A path that has grown this many times in its second half leaves for infinity.
 LEAVES = 100.0
-# The share of a normal distribution within one standard deviation.
-ONE_DEVIATION = 0.6827
 
 
 class Visited(NamedTuple):
@@ -63,9 +64,12 @@ def visited(field: VectorField, u: np.ndarray, n: int, seed: int) -> Visited:
             starts, n_far = _starts(n_paths, units, rng)
             drive = _drive(n_paths, condition, rng)
             paths = np.asarray(_paths(field, jnp.asarray(starts), jnp.asarray(drive)))
-            mask = usable(paths, starts[n_far:])
-            states = paths[mask] if mask.any() else starts[n_far:]
-            out.spread[c] = np.where(field.is_periodic, 1.0, _spread(paths, mask, states, units))
+            # What has come from far off must not set the scale.
+            near, far = paths[n_far:], paths[:n_far]
+            near = near[usable(near, starts[n_far:])]
+            near = near if len(near) else starts[n_far:]
+            states = np.concatenate([near, far[usable(far, starts[:0])]])
+            out.spread[c] = np.where(field.is_periodic, 1.0, spread_of(near, units.blocks))
             out.x[c] = _draw(states, out.spread[c], field.is_periodic, n, rng)
     return out
 
@@ -102,25 +106,6 @@ def _draw(
     return drawn
 
 
-def _spread(paths: np.ndarray, mask: np.ndarray, states: np.ndarray, units: Units) -> np.ndarray:
-    """Return the spread of every entry of visited states, `(state,)`.
-
-    It is the root-mean-square deviation in units that are known to be alike. Otherwise few states far out
-    must not set it: it is the deviation from the median that two thirds of the states keep, or two thirds of
-    those that the movement ends in, whichever is more.
-    """
-    if units.are_activities:
-        return spread_of(states, units.blocks)
-    late = paths[:, -N_SAMPLES // 4 :][mask[:, -N_SAMPLES // 4 :]]
-    spread = np.max([_deviation(part) for part in (states, late) if len(part)], axis=0)
-    size = np.abs(np.median(states, axis=0))
-    return np.where(spread > 1e-9 * size, spread, spread_of(states))
-
-
-def _deviation(states: np.ndarray) -> np.ndarray:
-    return np.quantile(np.abs(states - np.median(states, axis=0)), ONE_DEVIATION, axis=0)
-
-
 def usable(paths: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """Return which states of paths `(path, time, state)` one may draw, `(path, time)`.
 
@@ -132,7 +117,8 @@ def usable(paths: np.ndarray, starts: np.ndarray) -> np.ndarray:
     unit[unit == 0] = 1.0
     with np.errstate(over="ignore", invalid="ignore"):
         size = np.max(np.abs(paths) / unit, axis=-1)
-        grown = size[:, -1] > LEAVES * np.maximum(size[:, _half_time()], 1.0)
+        half = np.abs(paths[:, : _half_time() + 1]).max(axis=1)
+        grown = np.any(np.abs(paths[:, -1]) > LEAVES * half, axis=1)
     stays = finite.all(axis=1) & ~grown
     bound = max(np.max(size[stays], initial=0.0), np.max(np.abs(starts) / unit, initial=0.0))
     return finite & (size <= bound)
@@ -162,32 +148,41 @@ def _half_time() -> int:
 def _paths(
     field: VectorField, starts: Float[Array, "path state"], u: Float[Array, "path step input"]
 ) -> Float[Array, "path time state"]:
-    def move(carry: tuple, u: Array) -> tuple[tuple, Array]:
-        x, pace = carry
-        if field.time_domain == "discrete":
-            return (field(x, u), pace), field(x, u)
-        k1, pace = _paced(field, x, u, pace)
-        step = pace[0]
-        k2 = field(x + 0.5 * step * k1, u)
-        k3 = field(x + 0.5 * step * k2, u)
-        new = x + step / 6 * (k1 + 2 * k2 + 2 * k3 + field(x + step * k3, u))
-        return (new, pace), new
+    follow = len(field.state) <= FOLLOWED
 
     def path(x: Array, u: Array) -> Array:
-        return jax.lax.scan(move, (x, (jnp.asarray(jnp.inf, x.dtype), jnp.zeros_like(x))), u)[1][_times()]
+        first = _pace(field, x, u[0]) if field.time_domain == "continuous" else 1.0
+
+        def move(x: Array, u: Array) -> tuple[Array, Array]:
+            if field.time_domain == "discrete":
+                new = field(x, u)
+            else:
+                new = _runge_kutta(field, x, u, _pace(field, x, u) if follow else first)
+            return new, new
+
+        return jax.lax.scan(move, x, u)[1][_times()]
 
     return jax.vmap(path)(starts, u)
 
 
-def _paced(field: VectorField, x: Array, u: Array, pace: tuple[Array, Array]) -> tuple[Array, tuple]:
-    """Return the rate at a state, and the step in time at which a Runge–Kutta method follows it.
+def _runge_kutta(field: VectorField, x: Array, u: Array, step: Array) -> Array:
+    k1 = field(x, u)
+    k2 = field(x + 0.5 * step * k1, u)
+    k3 = field(x + 0.5 * step * k2, u)
+    return x + step / 6 * (k1 + 2 * k2 + 2 * k3 + field(x + step * k3, u))
 
-    The step is half the shortest time in which an entry's rate changes by itself, along the movement, and at
-    most twice the last one; beside it stands the size of each entry's rate, which fades slowly.
+
+def _pace(field: VectorField, x: Array, u: Array) -> Array:
+    """Return a step in time at which a Runge–Kutta method follows the field.
+
+    It is half of one over a bound on the rates there: the spectral radius of the absolute Jacobian, bounded
+    as Collatz and Wielandt do, which no unit of the entries changes.
     """
-    last, fading = pace
-    rate, change = jax.jvp(lambda x: field(x, u), (x,), (field(x, u),))
-    fading = jnp.maximum(jnp.abs(rate), 0.5 * fading)
-    fastest = jnp.max(jnp.where(fading > 0, jnp.abs(change) / fading, 0.0))
-    step = jnp.minimum(0.5 / fastest, 2.0 * last)
-    return rate, (jnp.where(jnp.isfinite(step), step, 1.0), fading)
+    size = jnp.abs(jax.jacfwd(field)(x, u))
+    vector = jnp.ones_like(x)
+    for _ in range(PACES):
+        image = size @ vector
+        ratio = jnp.max(jnp.where(vector > 0, image / jnp.where(vector > 0, vector, 1.0), 0.0))
+        vector = image / jnp.maximum(jnp.max(image), jnp.finfo(x.dtype).tiny)
+    step = 0.5 / ratio
+    return jnp.where(jnp.isfinite(step), step, 1.0)

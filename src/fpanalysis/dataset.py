@@ -31,7 +31,7 @@ class Points(NamedTuple):
         error: how far the true point can be, in the state's unit, `(point,)`; infinite on a continuum.
         is_isolated: whether each is known to be the only point within its error, `(point,)`.
         is_smooth: whether the function has a derivative there, `(point,)`.
-        margin: how near the boundary of stability a mode counts as neutral, `(point,)`; NaN for the usual.
+        margin: how near the boundary of stability a mode counts as neutral, `(point,)`; 0 for the usual.
         n_hits: candidates that ended at each, `(point,)`.
         n_neighbour_hits: starts from points of neighbouring conditions that ended at each, `(point,)`.
     """

@@ -6,6 +6,7 @@ import numpy as np
 
 from fpanalysis.enclosure import (
     CONTRACTION,
+    NEVER_ZERO,
     RADIUS,
     Evaluates,
     Values,
@@ -22,6 +23,8 @@ CANCELLED = 1e-5
 # Relative accuracy of what is evaluated without rounding.
 EXACT = 1e-12
 MOST_STEPS = 120
+# So many steps in a row none of which is the shortest so far lead nowhere.
+MOST_IDLE = 4
 # How far a state may be moved in all, in units of the scale.
 REACH = 2e-2
 # A step so small, in units of the scale, leads nowhere.
@@ -68,7 +71,7 @@ def examine(place: Place, x: np.ndarray, slope: np.ndarray, distinct: float) -> 
         slope: what the rows of the Jacobian usually sum up to, `(state,)`.
         distinct: the largest error of an isolated point, in units of the scale.
     """
-    begin, last, ratio = x, np.inf, 0.0
+    begin, last, ratio, smallest, idle = x, np.inf, 0.0, np.inf, 0
     for _ in range(MOST_STEPS):
         rows = _rows(place, x)
         if rows is None:
@@ -84,8 +87,10 @@ def examine(place: Place, x: np.ndarray, slope: np.ndarray, distinct: float) -> 
         shrinks = size <= SHRINKING * last
         if (size <= step.settled and (step.is_neutral or shrinks)) or np.array_equal(moved, x):
             return _degenerate(place, x, slope, size)
-        if np.max(np.abs(moved - begin) / place.scale) > REACH:
+        idle = 0 if size < SHRINKING * smallest else idle + 1
+        if np.max(np.abs(moved - begin) / place.scale) > REACH or idle > MOST_IDLE:
             return None
+        smallest = min(size, smallest)
         before, ratio, last = ratio, size / last, size
         if LINEAR < before < SHRINKING and abs(ratio - before) < 0.1 * before:
             # The steps of a multiple zero are a geometric series: their sum leads to its end (Aitken 1926).
@@ -139,7 +144,7 @@ def _error_bound(place: Place, rows: _Rows, x: np.ndarray, most: float) -> np.nd
             level = np.exp2(other.level - rows.level)[:, None]
         changes.append(other.jacobian * level - rows.jacobian)
     share = relative_change(changes, size, radius)
-    return error / (1.0 - share) if share <= CONTRACTION else None
+    return error / (1.0 - share) + NEVER_ZERO if share <= CONTRACTION else None
 
 
 class _Step(NamedTuple):
@@ -183,4 +188,4 @@ def _degenerate(place: Place, x: np.ndarray, slope: np.ndarray, size: float) -> 
     f, floor = (part[0] for part in place.values(x[None]))
     settled = 10.0 * size * np.max(np.abs(neutral.basis), axis=0)
     regular = np.abs(neutral.solve) @ (np.abs(f) + floor)
-    return NewPoint(x, f, play + settled + regular + np.finfo(float).tiny, False, None)
+    return NewPoint(x, f, play + settled + regular + NEVER_ZERO, False, None)

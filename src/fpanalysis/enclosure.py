@@ -13,6 +13,8 @@ CURVED = 1e-9
 RADIUS = 1e-10
 # How much of the Newton correction its uncertainty may be; Newton and Kantorovich need a half.
 CONTRACTION = 0.25
+# Nothing is known better than this, in units of the scale, not even a state that is exact.
+NEVER_ZERO = 1e-290
 # Rounding errors of an entry of the Jacobian, in units of the precision.
 JACOBIAN_ROUNDINGS = 8.0
 
@@ -84,7 +86,7 @@ def error_bound(
         if not share <= CONTRACTION:
             return None
         error = error / (1.0 - share)
-    return error * (1.0 + 1e-6)
+    return error * (1.0 + 1e-6) + NEVER_ZERO
 
 
 def rounding_of(jacobian: np.ndarray, place: Evaluates) -> np.ndarray:

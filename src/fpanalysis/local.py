@@ -112,9 +112,9 @@ def margins(
         is_certain: which points are isolated and smooth, `(n,)`.
 
     Returns:
-        Margins `(n,)`, in the unit of eigenvalues; NaN where the usual margin does.
+        Margins `(n,)`, in the unit of eigenvalues; 0 where the usual margin does.
     """
-    out = np.full(len(x), np.nan)
+    out = np.zeros(len(x))
     doubtful = ~is_certain | (np.max(np.where(np.isfinite(error), error, 0.0), axis=1, initial=0.0) > CERTAIN)
     rng = np.random.default_rng(0)
     for k in np.flatnonzero(doubtful):

@@ -62,6 +62,6 @@ def with_slow(search: Search, points: list[Points], progress: bool) -> list[Poin
                 np.ones(n, bool),
                 np.zeros(n, bool),
             )
-            slow = Points(x, kind, f, y, nan, no, yes, nan, hits, np.zeros(n, int))
+            slow = Points(x, kind, f, y, nan, no, yes, np.zeros(n), hits, np.zeros(n, int))
             out.append(Points(*map(np.concatenate, zip(fixed, slow, strict=True))))
     return out

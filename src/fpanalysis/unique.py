@@ -58,8 +58,8 @@ class KnownPoints:
     distinct: float = DISTINCT
     x: np.ndarray = field(init=False)
     error: np.ndarray = field(init=False)
+    f: np.ndarray = field(init=False)
     condition: np.ndarray = field(init=False)
-    residual: np.ndarray = field(init=False)
     is_isolated: np.ndarray = field(init=False)
     reach: np.ndarray = field(init=False)
     inverse: dict[int, np.ndarray] = field(init=False, default_factory=dict)
@@ -67,9 +67,9 @@ class KnownPoints:
 
     def __post_init__(self) -> None:
         n_state = self.scale.shape[1]
-        self.x, self.error = np.empty((2, 16, n_state))
+        self.x, self.f, self.error = np.empty((3, 16, n_state))
         self.condition, self.is_isolated = np.empty(16, int), np.empty(16, bool)
-        self.residual, self.reach = np.empty(16), np.zeros(16)
+        self.reach = np.zeros(16)
         if self.periodic is not None and not np.any(self.periodic):
             self.periodic = None
 
@@ -77,19 +77,19 @@ class KnownPoints:
         """Return states `(..., state)` with their angles in (−π, π]."""
         return x if self.periodic is None else np.where(self.periodic, wrap(x), x)
 
-    def between(self, x: np.ndarray, y: np.ndarray, condition: np.ndarray | int) -> np.ndarray:
+    def between(self, x: np.ndarray, y: np.ndarray, condition: np.ndarray | int | np.integer) -> np.ndarray:
         """Return `x − y` in units of the scale, `(..., state)`, angles the short way round."""
         return self.wrapped(x - y) / self.scale[condition]
 
     def add(self, point: NewPoint, condition: int) -> int:
         """Keep a new point and return its index."""
         if self.count == len(self.x):
-            for name in ("x", "error", "condition", "residual", "is_isolated", "reach"):
+            for name in ("x", "f", "error", "condition", "is_isolated", "reach"):
                 old = getattr(self, name)
                 setattr(self, name, np.concatenate([old, np.zeros_like(old)]))
         k, self.count = self.count, self.count + 1
-        self.x[k], self.error[k], self.condition[k] = point.x, point.error, condition
-        self.residual[k], self.is_isolated[k] = np.max(np.abs(point.f)), point.is_isolated
+        self.x[k], self.f[k], self.error[k] = point.x, point.f, point.error
+        self.condition[k], self.is_isolated[k] = condition, point.is_isolated
         if point.inverse is not None:
             self.inverse[k] = point.inverse
             if len(self.inverse) * point.inverse.nbytes > INVERSE_BYTES:
@@ -101,6 +101,14 @@ class KnownPoints:
         """Return the points of one condition."""
         rows = np.flatnonzero(self.condition[: self.count] == condition)
         return Selection(self.x[rows], rows)
+
+    def improve(self, k: int, x: np.ndarray, f: np.ndarray) -> None:
+        """Keep the state of a start that ended at isolated point `k` if no entry of its residual is larger.
+
+        The point's error holds for it as well.
+        """
+        if self.is_isolated[k] and np.all(np.abs(f) <= np.abs(self.f[k])):
+            self.x[k], self.f[k] = x, f
 
     def nearest(self, x: np.ndarray, condition: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the index of the nearest known point of its condition for every state, and the distance.

@@ -276,6 +276,8 @@ class _Pool:
             [self._is(batch, i, k) for i, k in zip(rows.tolist(), nearest.tolist(), strict=True)], bool
         )
         self.ends.point[self.start[rows[same]]] = nearest[same]
+        for i, k in zip(rows[same].tolist(), nearest[same].tolist(), strict=True):
+            self.ends.known.improve(k, batch.x[i], batch.f[i])
         others = rows[~same]
         # The others are polished until they stop improving.
         improves = (self.residual[others] < 0.5 * before.residual[others]) & (self.steps[others] < MAX_STEPS)
