@@ -79,7 +79,7 @@ def test_states_lie_on_the_scale_of_the_attractors_wherever_that_is(size):
     field = fpa.vector_field(lambda x, u: size * jnp.tanh(2.0 * x / size), state=2)
     x, spread = visited(field, np.zeros((1, 0)), 256, seed=0)
     assert np.all((0.3 * size < spread) & (spread < 3 * size))
-    assert np.abs(x).max() < 10 * size
+    assert np.abs(x).max() < 50 * size
 
 
 def test_a_model_without_numbers_gives_random_starts():

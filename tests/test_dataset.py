@@ -25,14 +25,15 @@ def points(n_fixed, n_slow, hits):
     n = n_fixed + n_slow
     x = np.arange(n, dtype=float)[:, None]
     kind = np.array([Kind.FIXED] * n_fixed + [Kind.SLOW] * n_slow, int)
-    return Points(x, kind, 0.1 * x, np.zeros((n, 0)), np.array(hits, int), np.zeros(n, int))
+    sure = np.full(n, 1e-15), np.ones(n, bool), np.ones(n, bool), np.zeros(n)
+    return Points(x, kind, 0.1 * x, np.zeros((n, 0)), *sure, np.array(hits, int), np.zeros(n, int))
 
 
 @pytest.fixture
 def result():
     conditions = make_conditions(("drive",), {"drive": xr.DataArray([1.0, 2, 3], dims="c")}, None)
     found = [points(2, 1, [1, 5, 9]), points(0, 0, []), points(1, 0, [1])]
-    effort = Effort(np.full(len(found), 10), np.zeros(len(found), bool))
+    effort = Effort(np.full(len(found), 10), np.zeros(len(found), int), np.zeros(len(found), bool))
     return to_dataset(cubic(), conditions, found, effort, {})
 
 

@@ -80,7 +80,7 @@ def test_points_are_sorted(found):
 def test_retiring_starts_early_changes_nothing(cell):
     model, states = fpa.datasets.flipflop(cell), fpa.datasets.flipflop_states(cell)
     spread = np.sqrt(states.var(axis=0).mean())
-    scale, cap = np.full((1, states.shape[1]), spread), np.array([4.0 / spread])
+    scale, cap = np.full((1, states.shape[1]), spread), np.array([0.3 * np.sqrt(states.shape[1])])
     ends = []
     for retire in (True, False):
         starts = Starts(states, np.zeros(len(states), int), np.zeros((1, 3)), scale, cap)

@@ -149,7 +149,9 @@ def _table(rows: Rows, dim: str) -> _Table:
     if "jacobian" in ds:
         jacobian = rows.jacobian(fixed)
         if "index" not in ds:
-            index[fixed] = indices(jacobian, domain)
+            # At a degenerate point the sign is one of rounding.
+            known = rows.of("is_isolated", fixed) if "is_isolated" in ds else True
+            index[fixed] = np.where(known, indices(jacobian, domain), 0)
         if "input_jacobian" in ds:
             drive = rows.array("input_jacobian")
             isolated = rows.of("is_isolated", fixed) if "is_isolated" in ds else None

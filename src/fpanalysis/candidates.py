@@ -18,6 +18,8 @@ N_STEPS = 128
 N_SAMPLES = 32
 NOISE = 1.0
 NOISE_BETWEEN = 0.3
+# Of a function whose units are not known, half of the states get noise of sizes up to this many times more.
+WIDEST = 10.0
 # Of a function whose units are not known, this share of the paths begins at sizes of these powers of ten.
 FAR_SHARE = 0.25
 FAR_POWERS = (-6.0, 9.0)
@@ -70,7 +72,10 @@ def visited(field: VectorField, u: np.ndarray, n: int, seed: int) -> Visited:
             near = near if len(near) else starts[n_far:]
             states = np.concatenate([near, far[usable(far, starts[:0])]])
             out.spread[c] = np.where(field.is_periodic, 1.0, spread_of(near, units.blocks))
-            out.x[c] = _draw(states, out.spread[c], field.is_periodic, n, rng)
+            noise = NOISE * out.spread[c] * np.ones((n, 1))
+            if not units.are_activities:
+                noise[1::2] *= WIDEST ** rng.random((n // 2, 1))
+            out.x[c] = _draw(states, noise, field.is_periodic, rng)
     return out
 
 
@@ -96,10 +101,12 @@ def _drive(n_paths: int, u: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _draw(
-    states: np.ndarray, spread: np.ndarray, is_periodic: np.ndarray, n: int, rng: np.random.Generator
+    states: np.ndarray, noise: np.ndarray, is_periodic: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
+    """Return some of the states, as many as there are rows of noise `(n, state)`, with noise added."""
+    n = len(noise)
     chosen = states[rng.choice(len(states), n, replace=n > len(states))]
-    drawn = chosen + NOISE * spread * rng.standard_normal(chosen.shape)
+    drawn = chosen + noise * rng.standard_normal(chosen.shape)
     # An unstable angle need not be near any that is visited: half of the states have random angles.
     turned = drawn[::2, is_periodic]
     drawn[::2, is_periodic] = rng.uniform(-np.pi, np.pi, turned.shape)
@@ -175,14 +182,24 @@ def _runge_kutta(field: VectorField, x: Array, u: Array, step: Array) -> Array:
 def _pace(field: VectorField, x: Array, u: Array) -> Array:
     """Return a step in time at which a Runge–Kutta method follows the field.
 
-    It is half of one over a bound on the rates there: the spectral radius of the absolute Jacobian, bounded
-    as Collatz and Wielandt do, which no unit of the entries changes.
+    It is half of one over the rates, those where such a step leads to included.
+    """
+    step = 0.5 / _rate_bound(field, x, u)
+    step = jnp.where(jnp.isfinite(step), step, 1.0)
+    there = 0.5 / _rate_bound(field, x + step * field(x, u), u)
+    return jnp.where(there < step, there, step)
+
+
+def _rate_bound(field: VectorField, x: Array, u: Array) -> Array:
+    """Return a bound on the rates of the field at a state.
+
+    It is one of the spectral radius of the absolute Jacobian, as Collatz and Wielandt have it, which no unit
+    of the entries changes.
     """
     size = jnp.abs(jax.jacfwd(field)(x, u))
-    vector = jnp.ones_like(x)
+    vector = ratio = jnp.ones_like(x)
     for _ in range(PACES):
         image = size @ vector
-        ratio = jnp.max(jnp.where(vector > 0, image / jnp.where(vector > 0, vector, 1.0), 0.0))
+        ratio = jnp.where(vector > 0, image / jnp.where(vector > 0, vector, 1.0), 0.0)
         vector = image / jnp.maximum(jnp.max(image), jnp.finfo(x.dtype).tiny)
-    step = 0.5 / ratio
-    return jnp.where(jnp.isfinite(step), step, 1.0)
+    return jnp.max(ratio)

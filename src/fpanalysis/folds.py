@@ -6,7 +6,7 @@ from fpanalysis.unique import wrap
 from fpanalysis.vector_field import TimeDomain
 
 # A pair that would meet within so many steps is taken to have met in this one.
-_STEPS = 1.5
+STEPS = 1.5
 # Cosine between the line through a pair and the way it moves apart: at a fold it is 1.
 _ALONG = 0.5
 
@@ -85,7 +85,7 @@ def fold_pairs(steps: np.ndarray) -> list[tuple[int, int]]:
         [(0, 2)]
     """
     pairs: list[tuple[int, int]] = []
-    rows, columns = np.nonzero(np.triu(steps <= _STEPS, 1))
+    rows, columns = np.nonzero(np.triu(steps <= STEPS, 1))
     taken: set[int] = set()
     for k in np.argsort(steps[rows, columns], kind="stable"):
         pair = int(rows[k]), int(columns[k])

@@ -123,17 +123,19 @@ def margins(
         around = np.concatenate([x[k : k + 1], x[k] + np.concatenate([signs, -signs]) * reach * scale[k]])
         slopes = jacobians(field, around, np.broadcast_to(u[k], (len(around), u.shape[1]))).state
         # Balanced by the scale: eigenvalues are the same, and rounded less.
-        here, *others = np.linalg.eigvals(slopes * (scale[k] / scale[k][:, None]))
-        out[k] = 2.0 * max(_moved(here, other, field.time_domain) for other in others)
+        slopes = slopes * (scale[k] / scale[k][:, None])
+        here, *others = np.linalg.eigvals(slopes)
+        near = 0.1 * float(np.max(np.linalg.norm(slopes, axis=(1, 2))))
+        out[k] = 2.0 * max(_moved(here, other, near, field.time_domain) for other in others)
     return out
 
 
-def _moved(one: np.ndarray, other: np.ndarray, time_domain: str) -> float:
+def _moved(one: np.ndarray, other: np.ndarray, near: float, time_domain: str) -> float:
     """Return how far eigenvalues near the boundary of stability have moved."""
     from scipy.optimize import linear_sum_assignment  # a sixth of the package's import time
 
     distance = np.abs(one[:, None] - other)
     rows, columns = linear_sum_assignment(distance)
     growth = np.abs(one) - 1.0 if time_domain == "discrete" else np.real(one)
-    near = np.abs(growth[rows]) <= 0.1 * max(np.max(np.abs(one)), 0.0) if len(one) else []
-    return float(np.max(distance[rows, columns][near], initial=0.0))
+    is_near = np.abs(growth[rows]) <= near
+    return float(np.max(distance[rows, columns][is_near], initial=0.0))

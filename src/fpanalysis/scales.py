@@ -8,6 +8,10 @@ from fpanalysis._cells import CellStep, shares_a_unit
 from fpanalysis.vector_field import VectorField
 
 STEP = 0.3
+# An entry that seems to be constant varies by this share, at least, of what the others make of it.
+COUPLED = 1e-2
+# Activities and metres that vary by less are at rest.
+AT_REST = 1e-3
 HUGE = 1e150  # the square of a larger number can overflow
 NEGLIGIBLE = 1e-9
 
@@ -58,6 +62,25 @@ def spread_of(x: np.ndarray, blocks: np.ndarray | None = None) -> np.ndarray:
     spread = np.where(spread > NEGLIGIBLE * size, spread, size)
     known = spread[spread > 0]
     spread[spread == 0] = np.median(known) if len(known) else 1.0
+    return spread
+
+
+def coupled(spread: np.ndarray, jacobian: np.ndarray, is_discrete: bool) -> np.ndarray:
+    """Return spreads `(state,)` of which none is rounding only.
+
+    States that are fixed points already may agree in an entry, to the last digits. How the others' spreads
+    change it then says what its scale is.
+
+    Args:
+        spread: of every entry.
+        jacobian: Jacobians at some of the states, `(n, state, state)`.
+        is_discrete: whether they are of a map; a flow moves for one over its fastest rate.
+    """
+    size = np.abs(np.where(np.isfinite(jacobian), jacobian, 0.0)).max(axis=0, initial=0.0)
+    rate = 1.0 if is_discrete else max(np.abs(np.linalg.eigvals(size)).max(), np.finfo(float).tiny)
+    np.fill_diagonal(size, 0.0)
+    for _ in range(3):
+        spread = np.maximum(spread, COUPLED * (size @ spread) / rate)
     return spread
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fpanalysis.candidates import between, visited
-from fpanalysis.scales import longest_step, spread_of, units_of
+from fpanalysis.scales import AT_REST, coupled, longest_step, spread_of, units_of
 from fpanalysis.solvers import AnySolver, DampedNewton
 from fpanalysis.solvers._optimistix import run_solver
 from fpanalysis.solvers._pool import Starts, solve_pool
@@ -15,6 +15,8 @@ from fpanalysis.vector_field import VectorField
 from fpanalysis.verdict import Verdict
 
 Progress = Callable[[int], None]
+# At so many candidates it is looked at how the entries of the state depend on each other.
+COUPLED_AT = 16
 
 
 @dataclass
@@ -116,7 +118,7 @@ def _ignore(n: int) -> None:
 
 def search_given(problem: Problem, x: np.ndarray) -> Search:
     """Search from candidates that the caller gives, `(condition, candidate, state)`, all of them."""
-    search = Search(problem, *_scales(problem.field, x))
+    search = Search(problem, *_scales(problem, x))
     search.run(*flat(x))
     return search
 
@@ -168,20 +170,29 @@ def sorted_rows(x: np.ndarray, distinct: np.ndarray) -> np.ndarray:
     return np.lexsort(np.round(x / distinct).T[::-1])
 
 
-def _scales(field: VectorField, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _scales(problem: Problem, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the spread of every condition's candidates, `(condition, state)`, and its longest step.
 
     Both are those of the distinct candidates in a fixed order: repeated or permuted, they are the same.
     """
     shared = len(x) > 1 and x.strides[0] == 0  # one array of candidates, seen from every condition
-    found = [scales_of(field, _distinct(states)) for states in (x[:1] if shared else x)]
+    sets = zip(x[:1] if shared else x, problem.u, strict=False)
+    found = [_scales_of(problem, _distinct(states), u) for states, u in sets]
     spread = np.broadcast_to(np.stack([spread for spread, _ in found]), (len(x), x.shape[2]))
     return spread.copy(), np.broadcast_to([cap for _, cap in found], len(x)).copy()
 
 
-def scales_of(field: VectorField, states: np.ndarray) -> tuple[np.ndarray, float]:
+def _scales_of(problem: Problem, states: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, float]:
     """Return the spread of states `(n, state)` in every entry, and the longest Newton step from them."""
-    spread = np.where(field.is_periodic, 1.0, spread_of(states, units_of(field).blocks))
+    field, units = problem.field, units_of(problem.field)
+    spread = spread_of(states, units.blocks)
+    if units.are_activities:
+        spread = np.maximum(spread, AT_REST)
+    else:
+        some = states[:: max(1, len(states) // COUPLED_AT)][:COUPLED_AT]
+        jacobian = problem.verdict.jacobians(some, np.broadcast_to(u, (len(some), len(u))))
+        spread = coupled(spread, jacobian, field.time_domain == "discrete")
+    spread[field.is_periodic] = 1.0
     return spread, longest_step(states, spread)
 
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fpanalysis.folds import difference, fold_pairs, steps_to_meeting
+from fpanalysis.folds import STEPS, difference, fold_pairs, steps_to_meeting
 from fpanalysis.matching import Links, PointSet, link_points, misses, spacing
 
 # A pair ends where another begins, in the same step, only if they lie so many times further apart than wide.
@@ -124,10 +124,15 @@ def _at_folds(
     """Return which points end at a fold, and the points of the other condition that stand for one.
 
     The partner of a point may live on as a degenerate one, where the condition is that of the fold itself.
+    Where two points could be its partners, it is no fold, but a pitchfork.
     """
     into = other.is_degenerate(become)
     near = np.concatenate([rows, stay[into]])
-    pairs = fold_pairs(side.steps(near))
+    steps = side.steps(near)
+    partners = (steps[:, : len(rows)] <= STEPS).sum(axis=1)
+    is_fork = (np.arange(len(near)) >= len(rows)) & (partners > 1)
+    steps[is_fork], steps[:, is_fork] = np.inf, np.inf
+    pairs = fold_pairs(steps)
     met = np.zeros(len(near), bool)
     met[[k for pair in pairs for k in pair]] = True
     last = [k for pair in pairs if min(pair) < len(rows) for k in pair if k >= len(rows)]

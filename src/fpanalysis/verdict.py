@@ -76,9 +76,8 @@ class Verdict:
             self._judged = resting_field(field)
             self._is_searched = bool(eqx.tree_equal(self._judged, resting_field(field, divide_lstm=False)))
             self._evaluator = Evaluator(self._judged.residual, len(field.state), len(field.inputs))
-        narrowest = getattr(self._evaluator, "narrowest_float", np.dtype("float64"))
-        self.may_have_kinks = getattr(self._evaluator, "may_have_kinks", True)
-        self.precision = precision_of(np.dtype(narrowest))
+            self.may_have_kinks = self._evaluator.may_have_kinks
+            self.precision = precision_of(self._evaluator.narrowest_float)
 
     def __call__(self, arrivals: Arrivals, covering: Covering) -> Iterator[NewPoint | int | None]:
         """Yield for each of several states the point that it is; inside `in_float64`.
@@ -116,6 +115,10 @@ class Verdict:
 
         In the batches of the search, so that nothing is compiled for it.
         """
+        f, jacobian = self._linear(x, u, scale)
+        return Values(f, jacobian, self._floor(x, u, scale, jacobian))
+
+    def _linear(self, x: np.ndarray, u: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         size, parts = batch_size(x.shape[1]), []
         for start in range(0, len(x), size):
             rows = np.arange(start, start + size).clip(max=len(x) - 1)
@@ -123,12 +126,17 @@ class Verdict:
             batch = advance(self._judged, *map(jnp.asarray, given))
             parts.append([np.asarray(part)[: len(x) - start] for part in (batch.f, batch.jacobian)])
         f, jacobian = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return Values(f, jacobian, self._floor(x, u, scale, jacobian))
+        return f, jacobian
 
     @cached_property
     def _true(self) -> Evaluator:
         with in_float64():
             return Evaluator(float64(self.field).residual, len(self.field.state), len(self.field.inputs))
+
+    def jacobians(self, x: np.ndarray, u: np.ndarray) -> np.ndarray:
+        """Return Jacobians of what vanishes at states `(n, state)`, in the state's own units."""
+        with in_float64():
+            return self._linear(x, u, np.ones_like(x))[1]
 
     def evaluate_true(self, x: np.ndarray, u: np.ndarray, scale: np.ndarray) -> np.ndarray:
         """Return how much can be left of the function itself at states, rounding included, `(n, state)`."""

@@ -250,7 +250,8 @@ class _Pool:
         self.cap[far] *= 2.0
 
     def _count_steps(self, batch: Evaluation, fresh: np.ndarray) -> None:
-        updated = update_stall(self.stall, batch.q, batch.fraction, np)
+        with np.errstate(over="ignore"):
+            updated = update_stall(self.stall, batch.q, batch.fraction, np)
         new = start_stall(batch.q, np)
         self.stall = Stall(*(np.where(fresh, b, a) for a, b in zip(updated, new, strict=True)))
         self.steps = np.where(fresh, 0, self.steps + 1)
