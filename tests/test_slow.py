@@ -1,5 +1,7 @@
 """Slow points: minima of q above the tolerance, never fixed points."""
 
+from typing import Any
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -225,9 +227,10 @@ def test_every_combination_of_independent_ghosts_is_found(n):
     bias = 2.0 * gap - np.arctanh(gap) + 1e-3
     ds = find(fpa.vector_field(lambda x, u: jnp.tanh(2.0 * x + bias), state=n), slow_points=True)
     assert (int(ds.n_fixed_points), int(ds.n_slow_points)) == (1, 2**n - 1)
-    ghost = scipy.optimize.minimize_scalar(
+    found: Any = scipy.optimize.minimize_scalar(
         lambda x: (np.tanh(2.0 * x + bias) - x) ** 2, (-0.75, -0.65), tol=1e-12
-    ).x
+    )
+    ghost = found.x
     x = ds.x.values[1:]
     rest = points(ds)[0, 0]
     assert {tuple(row) for row in np.abs(x - ghost) < 1e-6} == {

@@ -1,7 +1,7 @@
 """States to start from: those that a model visits, and noise around them."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -172,7 +172,7 @@ def _paths(
     return jax.vmap(path)(starts, u)
 
 
-def _runge_kutta(field: VectorField, x: Array, u: Array, step: Array) -> Array:
+def _runge_kutta(field: VectorField, x: Array, u: Array, step: Any) -> Array:
     k1 = field(x, u)
     k2 = field(x + 0.5 * step * k1, u)
     k3 = field(x + 0.5 * step * k2, u)

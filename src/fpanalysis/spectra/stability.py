@@ -58,8 +58,8 @@ def neutral_margin(
 
     Example:
         >>> import numpy as np
-        >>> neutral_margin(np.array([-1e8, -0.05]), "continuous").round(6)
-        array([1.0e-01, 4.0e-06])
+        >>> neutral_margin(np.array([-1e8, -0.05]), "continuous").round(6).tolist()
+        [0.1, 4e-06]
     """
     _check(time_domain)
     size = np.abs(np.asarray(eigenvalue, np.complex128))
