@@ -13,10 +13,12 @@ from fpanalysis.vector_field import VectorField, bad_arrays
 from fpanalysis.verdict import Precision
 
 # How far the warnings reach back to the line that called `find_fixed_points`.
-_CALLER = 4
+_CALLER = 5
 
 
-def warn_of_result(ds: xr.Dataset, subject: Subject, conditions: Conditions, precision: Precision) -> None:
+def warn_of_result(
+    ds: xr.Dataset, subject: Subject, conditions: Conditions, precision: Precision, is_compared: bool
+) -> None:
     """Warn of all that a result's reader should know, once for each kind.
 
     Args:
@@ -24,12 +26,15 @@ def warn_of_result(ds: xr.Dataset, subject: Subject, conditions: Conditions, pre
         subject: what was analysed.
         conditions: the conditions of all members.
         precision: in what the models compute.
+        is_compared: whether conditions were solved from candidates and from neighbours, to be compared.
     """
     _of_members(subject)
     _of_precision(precision)
     _of_none(ds, subject.fields[0], conditions, precision)
     _of_bounds(ds, conditions)
     _of_kinks(ds)
+    if is_compared:
+        _of_differences(ds, conditions)
 
 
 def _warn(text: str) -> None:
@@ -76,7 +81,7 @@ def _of_none(ds: xr.Dataset, field: VectorField, conditions: Conditions, precisi
         )
     _warn(
         f"no fixed point was found in {len(empty)} of {len(conditions.u)} conditions "
-        f"({where(conditions, empty)}): none of the {int(ds['n_candidates'].values.max())} candidates "
+        f"({_where(conditions, empty)}): none of the {int(ds['n_candidates'].values.max())} candidates "
         f"converged to one. {advice}"
     )
 
@@ -86,7 +91,7 @@ def _of_bounds(ds: xr.Dataset, conditions: Conditions) -> None:
     met = np.flatnonzero(dropped)
     if len(met):
         _warn(
-            f"in {len(met)} of {len(conditions.u)} conditions ({where(conditions, met)}) so many points "
+            f"in {len(met)} of {len(conditions.u)} conditions ({_where(conditions, met)}) so many points "
             f"turned up that {int(dropped.sum())} of them were not tried in the neighbouring conditions; the "
             "status is bound_met there, and n_points_dropped counts them"
         )
@@ -102,7 +107,7 @@ def _of_kinks(ds: xr.Dataset) -> None:
         )
 
 
-def warn_of_differences(ds: xr.Dataset, conditions: Conditions) -> None:
+def _of_differences(ds: xr.Dataset, conditions: Conditions) -> None:
     """Warn where candidates and the neighbours' points lead to different points."""
     tried = (ds["n_candidates"] > 0).values[..., None] & ds["is_fixed"].values
     alone = tried & ((ds["n_hits"].values == 0) | (ds["n_neighbour_hits"].values == 0))
@@ -112,12 +117,12 @@ def warn_of_differences(ds: xr.Dataset, conditions: Conditions) -> None:
         n_both = int((ds["n_candidates"] > 0).sum())
         _warn(
             f"in {len(differ)} of the {n_both} conditions that were solved both from candidates and from "
-            f"their neighbours, the two lead to different points ({where(conditions, differ)}): points that "
+            f"their neighbours, the two lead to different points ({_where(conditions, differ)}): points that "
             "begin or end there, or that few candidates reach. All are kept; n_hits and n_neighbour_hits say "
             "what led to each"
         )
 
 
-def where(conditions: Conditions, rows: np.ndarray) -> str:
+def _where(conditions: Conditions, rows: np.ndarray) -> str:
     """Return the first three of some conditions in words."""
     return "; ".join(conditions.label(int(i)) for i in rows[:3]) + ("; …" if len(rows) > 3 else "")

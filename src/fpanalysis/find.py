@@ -9,7 +9,7 @@ import xarray as xr
 from fpanalysis._messages import nearest
 from fpanalysis.annotate import add_spectra, spectra_bytes
 from fpanalysis.body import add_body
-from fpanalysis.cautions import warn_of_differences, warn_of_result
+from fpanalysis.cautions import warn_of_result
 from fpanalysis.conditions import spread_candidates
 from fpanalysis.control.fields import AbstractField
 from fpanalysis.dataset import attributes, to_dataset
@@ -77,8 +77,8 @@ def find_fixed_points(
             neighbours' points agree on what there is.
         spectra: `"full"` keeps Jacobians and eigenvectors, `"values"` eigenvalues and time scales only,
             `False` nothing of them.
-        slow_points: whether to search for slow points too (minima of the speed above the tolerance); up to
-            64 searches for each condition that has candidates.
+        slow_points: whether to search for slow points too (minima of the speed that are no fixed points);
+            up to 1,024 searches for each condition that has candidates.
         solver: any Optimistix root finder or least-squares solver, instead of `solvers.DampedNewton`. What
             it finds is polished and verified in the same way. Of a `DampedNewton` only `cap` matters here,
             since `tol` says when a point is fixed.
@@ -105,8 +105,9 @@ def find_fixed_points(
 
     Warns:
         UserWarning: a condition has no fixed point, members of an ensemble have weights that are not finite
-            (their rows have the status `bad_model`), candidates and neighbours differ, or full spectra
-            would be too large.
+            (their rows have the status `bad_model`), points lie on kinks of the model, the model computes in
+            less than float64, so many points turned up that some were not followed up (`bound_met`),
+            candidates and neighbours differ, or full spectra would be too large.
 
     Sources:
         Sussillo and Barak 2013, Opening the black box, Neural Computation 25; Good 1953, The population
@@ -145,9 +146,8 @@ def find_fixed_points(
     if subject.controllers:
         assert subject.loop is not None
         ds = add_body(subject.controllers[0], subject.loop, ds)
-    warn_of_result(ds, subject, conditions, precision)
-    if "time" in own.dims and own.template.sizes["time"] > 1 and has_neighbours:
-        warn_of_differences(ds, conditions)
+    is_compared = "time" in own.dims and own.template.sizes["time"] > 1 and has_neighbours
+    warn_of_result(ds, subject, conditions, precision, is_compared)
     if not spectra:
         return ds
     return add_spectra(

@@ -8,6 +8,8 @@ import numpy as np
 DISTINCT = 1e-6
 CONTRACTION = 0.1
 INVERSE_BYTES = 256 * 2**20
+# States so near to each other, in units of the scale, differ by rounding: on two sides of a kink, perhaps.
+ROUNDING = 1e-14
 # A state farther from a point that is not isolated, in units of the scale, may lead elsewhere.
 MOST_REACH = 1e-3
 # So many of the nearest by the expanded square are looked at again, since it loses half the digits.
@@ -170,7 +172,7 @@ class KnownPoints:
             return bool(np.all(size <= np.maximum(reach, self.distinct)))
         if np.any(size > np.maximum(self.distinct, error)):
             return False
-        if k not in self.inverse or np.all(size <= 8.0 * error):
+        if k not in self.inverse or np.all(size <= 8.0 * error + ROUNDING):
             return True
         return bool(np.linalg.norm(gap - self.inverse[k] @ f) <= 0.5 * np.linalg.norm(gap))
 
