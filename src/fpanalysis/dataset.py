@@ -16,9 +16,6 @@ from fpanalysis.conditions import Conditions
 from fpanalysis.schema import FLAGS, SCHEMA, Kind, Status, TimeDomain
 from fpanalysis.vector_field import VectorField, model_hash
 
-# Names under which the search knows them.
-FIXED, SLOW, NONE_FOUND = Kind.FIXED, Kind.SLOW, Status.NONE_FOUND
-
 
 class Points(NamedTuple):
     """The points of one condition, in their final order.
