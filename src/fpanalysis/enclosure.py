@@ -4,8 +4,6 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from fpanalysis.solvers._linear import inverse
-
 # From this condition or this error on, how the Jacobian changes within the error is looked at.
 STEEP = 1e5
 CURVED = 1e-9
@@ -51,7 +49,7 @@ class Evaluates(Protocol):
 
 
 def error_bound(
-    here: Values, slope: np.ndarray, place: Evaluates, x: np.ndarray, most: float
+    here: Values, inverted: np.ndarray, slope: np.ndarray, place: Evaluates, x: np.ndarray, most: float
 ) -> np.ndarray | None:
     """Return how far the true zero can be from a state, or None where that is not within `most`.
 
@@ -62,6 +60,7 @@ def error_bound(
 
     Args:
         here: values at the state.
+        inverted: the inverse of the Jacobian there, `(state, state)`.
         slope: what the rows of the Jacobian usually sum up to, `(state,)`.
         place: evaluates the function elsewhere.
         x: the state.
@@ -70,9 +69,6 @@ def error_bound(
     Returns:
         The bound of every entry, `(state,)`, in units of the scale.
     """
-    inverted = inverse(here.jacobian)
-    if inverted is None:
-        return None
     size = np.abs(inverted)
     with np.errstate(invalid="ignore", over="ignore"):
         error = size @ (np.abs(here.f) + here.floor)

@@ -24,6 +24,11 @@ def resting_field(field: VectorField, divide_lstm: bool = True) -> VectorField:
     return eqx.tree_at(lambda each: each.function, field, step)
 
 
+def divides_lstm(field: VectorField) -> bool:
+    """Return whether `divide_lstm` makes a difference for a field."""
+    return has_known_cell(field) and field.time_domain == "discrete" and has_lstm(field.function.cell)  # pyright: ignore[reportFunctionMemberAccess]
+
+
 def has_lstm(cell: object) -> bool:
     """Return whether a cell is, or a stack holds, an LSTM."""
     if isinstance(cell, StackedCell):

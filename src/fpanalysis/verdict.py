@@ -1,10 +1,9 @@
 """The verdict on a state at which a solve has arrived: is a true fixed point here, and how far at most?"""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from functools import cached_property
 from typing import NamedTuple
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
@@ -12,7 +11,7 @@ from fpanalysis._numerics import in_float64
 from fpanalysis.arithmetic import Evaluator
 from fpanalysis.degenerate import examine
 from fpanalysis.enclosure import Values, error_bound
-from fpanalysis.resting import resting_field
+from fpanalysis.resting import divides_lstm, resting_field
 from fpanalysis.solvers._linear import inverse
 from fpanalysis.solvers._pool import Arrivals, Covering, advance, batch_size
 from fpanalysis.unique import DISTINCT, NewPoint
@@ -74,25 +73,25 @@ class Verdict:
         with in_float64():
             field = float64(field)
             self._judged = resting_field(field)
-            self._is_searched = bool(eqx.tree_equal(self._judged, resting_field(field, divide_lstm=False)))
+            self._is_searched = not divides_lstm(field)  # the search divides no gates of LSTMs out
             self._evaluator = Evaluator(self._judged.residual, len(field.state), len(field.inputs))
             self.may_have_kinks = self._evaluator.may_have_kinks
             self.precision = precision_of(self._evaluator.narrowest_float)
 
-    def __call__(self, arrivals: Arrivals, covering: Covering) -> Iterator[NewPoint | int | None]:
-        """Yield for each of several states the point that it is; inside `in_float64`.
+    def __call__(self, arrivals: Arrivals, covering: Covering) -> Callable[[int], NewPoint | int | None]:
+        """Look at several states; inside `in_float64`.
 
         Args:
             arrivals: the states.
             covering: says of a state, by its index, which known degenerate point it leads to, or −1. It is
                 asked just before a state would be examined at length.
 
-        Yields:
-            A new point; the index of the known one; None where there is none.
+        Returns:
+            What says of a state, by its index, which point it is: a new one; the index of the known one;
+            None where there is none.
         """
         values = self._values(arrivals)
-        for k in range(len(arrivals.x)):
-            yield self._judge(arrivals, values, k, covering)
+        return lambda k: self._judge(arrivals, values, k, covering)
 
     def _values(self, arrivals: Arrivals) -> Values:
         if not self._is_searched:
@@ -147,10 +146,13 @@ class Verdict:
         x, u, scale, slope = arrivals.x[k], arrivals.u[k], arrivals.scale[k], arrivals.slope[k]
         here = Values(values.f[k], values.jacobian[k], values.floor[k])
         place = Place(self, u, scale)
-        error = error_bound(here, slope, place, x, self.precision.distinct)
+        inverted = inverse(here.jacobian)
+        error = None
+        if inverted is not None:
+            error = error_bound(here, inverted, slope, place, x, self.precision.distinct)
         if error is not None:
-            inverted = inverse(arrivals.jacobian[k])
-            return NewPoint(x, arrivals.f[k], error, True, inverted)
+            searched = inverted if self._is_searched else inverse(arrivals.jacobian[k])
+            return NewPoint(x, arrivals.f[k], error, True, searched)
         known = covering(k)
         return known if known >= 0 else examine(place, x, slope, self.precision.distinct)
 

@@ -16,7 +16,9 @@ TOLERANCE = 1e-12
 ROUNDINGS = 4.0
 
 
-def arrived(batch: Any, scale: np.ndarray, time_domain: TimeDomain, tol: float, eps: float) -> np.ndarray:
+def arrived(
+    batch: Any, rows: np.ndarray, scale: np.ndarray, time_domain: TimeDomain, tol: float, eps: float
+) -> np.ndarray:
     """Return which states are so near to a zero, or to rounding, that they are to be polished and judged.
 
     Each entry is looked at by itself: its residual is at most `tol` times what the entries' own spreads
@@ -25,22 +27,32 @@ def arrived(batch: Any, scale: np.ndarray, time_domain: TimeDomain, tol: float, 
     Args:
         batch: evaluations with `x` `(n, state)`, and `f` `(n, state)` and `jacobian`
             `(n, state_out, state)` in units of the scale.
+        rows: which of them to look at.
         scale: the unit of every entry, `(n, state)`.
         time_domain: `"discrete"` or `"continuous"`.
         tol: the tolerance.
         eps: relative precision of the field's arithmetic.
 
     Returns:
-        Flags `(n,)`; False where something is not finite.
+        Flags `(n,)`; False where something is not finite, and of the states not looked at.
     """
-    size = np.abs(batch.x) / scale
-    slope = np.abs(batch.jacobian)
-    terms = np.einsum("nij,nj->ni", slope, size)
-    if time_domain == "discrete":
-        terms = terms + 2.0 * size
+    out = np.zeros(len(batch.x), bool)
+    f, size = np.abs(batch.f), np.abs(batch.x) / scale
+    # One entry alone tells of most that they have not arrived, the diagonal of most others that they have.
+    worst = np.argmax(f[rows], axis=1)
+    slope = np.abs(batch.jacobian[rows, worst])
+    terms = np.sum(slope * size[rows], axis=1) + 2.0 * size[rows, worst]
     with np.errstate(invalid="ignore"):
-        near = np.abs(batch.f) <= np.maximum(tol * slope.sum(axis=-1), ROUNDINGS * eps * terms)
-    return near.all(axis=-1) & np.isfinite(terms).all(axis=-1)
+        rows = rows[f[rows, worst] <= np.maximum(tol * slope.sum(axis=1), ROUNDINGS * eps * terms)]
+        out[rows] = np.all(f[rows] <= tol * np.abs(np.einsum("nii->ni", batch.jacobian)[rows]), axis=1)
+        rows = rows[~out[rows]]
+        slope = np.abs(batch.jacobian[rows])
+        terms = np.einsum("nij,nj->ni", slope, size[rows])
+        if time_domain == "discrete":
+            terms = terms + 2.0 * size[rows]
+        near = f[rows] <= np.maximum(tol * slope.sum(axis=-1), ROUNDINGS * eps * terms)
+    out[rows] = near.all(axis=-1) & np.isfinite(terms).all(axis=-1)
+    return out
 
 
 @eqx.filter_jit

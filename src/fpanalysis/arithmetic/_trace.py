@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
+from fpanalysis.arithmetic._constants import by_numpy
 from fpanalysis.arithmetic._moves import (
     DATA_OPERANDS,
     PRODUCTS,
@@ -141,7 +142,7 @@ class _Builder:
 
     def equation(self, equation: Any, inputs: list[int]) -> list[int]:
         name, params = equation.primitive.name, equation.params
-        is_call = inner_jaxpr(params) is not None and name not in ("scan",)
+        is_call = name == "cond" or (inner_jaxpr(params) is not None and name != "scan")
         if not is_call and all(self.is_constant(slot) for slot in inputs):
             return self.fold(equation, inputs)
         length = len(self.steps)
@@ -187,6 +188,9 @@ class _Builder:
 
     def fold(self, equation: Any, inputs: list[int]) -> list[int]:
         values = [self.constants[slot] for slot in inputs]
+        by = by_numpy(equation.primitive.name, equation.params, values, equation.outvars[0].aval)
+        if by is not None:
+            return [self.constant(by)]
         results = equation.primitive.bind(*[_as_jax(value) for value in values], **equation.params)
         results = results if equation.primitive.multiple_results else [results]
         return [self.constant(result) for result in results]

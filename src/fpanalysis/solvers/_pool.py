@@ -1,6 +1,6 @@
 """A rolling pool: as soon as one start has ended, the next takes its place in the batch."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -32,6 +32,8 @@ MAX_STEPS = 200
 OPEN_CONDITIONS = 8
 # A start whose steps were all as long as they may be, so many in a row, may take longer ones.
 CAPPED_STEPS = 4
+# How many starts of a condition say how steep the function usually is there, about.
+SLOPES = 64
 
 
 @dataclass
@@ -77,8 +79,9 @@ class Arrivals(NamedTuple):
 
 # Says of an arrival, by its index, to which known point that is not isolated it leads, or −1.
 Covering = Callable[[int], int]
-# Says of every arrival what point it is: a new or a known one, or None where it is none.
-Judge = Callable[[Arrivals, Covering], Iterator[NewPoint | int | None]]
+# Looks at arrivals; what it returns says of one, by its index, what point it is: a new or a known one, or
+# None where it is none.
+Judge = Callable[[Arrivals, Covering], Callable[[int], NewPoint | int | None]]
 
 
 @dataclass
@@ -201,12 +204,13 @@ class _Pool:
         batch = batch._replace(x=self.ends.known.wrapped(batch.x))
         self.x, self.f, self.residual = batch.x, batch.f, np.max(np.abs(batch.f), axis=1)
         self._count_steps(batch, fresh)
-        slope = np.abs(batch.jacobian).sum(axis=-1)
-        self._note_slopes(slope, fresh)
-        has_arrived = arrived(batch, scale, self.field.time_domain, self.tol, self.eps)
+        self._note_slopes(batch.jacobian, fresh)
+        live = np.flatnonzero(self.start >= 0)
+        has_arrived = arrived(batch, live, scale, self.field.time_domain, self.tol, self.eps)
         # Where a multiple zero lets Newton's steps shrink to nothing, the judge goes on.
-        usual = self.tol * self._usual_slope(self.condition)
-        has_arrived |= has_stalled(self.stall) & np.all(np.abs(batch.f) <= usual, axis=1)
+        stalled = np.flatnonzero(has_stalled(self.stall))
+        usual = self.tol * self._usual_slope(self.condition[stalled])
+        has_arrived[stalled] |= np.all(np.abs(batch.f[stalled]) <= usual, axis=1)
         ended = (
             self._retire_certain(batch, before, fresh)
             + self._end_arrived(batch, before, has_arrived)
@@ -220,11 +224,14 @@ class _Pool:
             self.direction[live] *= scale[live]
         return ended
 
-    def _note_slopes(self, slope: np.ndarray, fresh: np.ndarray) -> None:
-        """Remember how steep the function usually is: the geometric mean over the starts."""
-        rows = np.flatnonzero(fresh & np.isfinite(slope).all(axis=1))
+    def _note_slopes(self, jacobian: np.ndarray, fresh: np.ndarray) -> None:
+        """Remember how steep the function usually is: the geometric mean over a condition's first starts."""
+        rows = np.flatnonzero(fresh & (self.n_slopes[self.condition] < SLOPES))[:SLOPES]
+        slope = np.abs(jacobian[rows]).sum(axis=-1)
+        known = np.isfinite(slope).all(axis=1)
+        rows, slope = rows[known], slope[known]
         slope = np.where(slope > 0, slope, 1.0)  # of an entry that never changes
-        np.add.at(self.slopes, self.condition[rows], np.log(slope[rows]))
+        np.add.at(self.slopes, self.condition[rows], np.log(slope))
         np.add.at(self.n_slopes, self.condition[rows], 1)
 
     def _usual_slope(self, condition: np.ndarray) -> np.ndarray:
@@ -304,12 +311,15 @@ class _Pool:
             self._usual_slope(condition),
         )
         judged = self.judge(arrivals, lambda k: known.covering(arrivals.x[k], int(condition[k])))
-        for k, point in enumerate(judged):
-            start = self.start[rows[k]]
+        for k, (x, f, start) in enumerate(zip(arrivals.x, arrivals.f, self.start[rows], strict=True)):
+            # Another that arrived in the same round may have been the same point.
+            point = known.nearest(x[None], condition[k : k + 1])[0].item() if k else -1
+            if not known.same(x, f, point):
+                point = judged(k)
             if point is None:
                 self.ends.last[start] = batch.x[rows[k]]
             elif isinstance(point, NewPoint):
-                self.ends.point[start] = self._place_of(point, arrivals.x[k], int(condition[k]))
+                self.ends.point[start] = self._place_of(point, x, int(condition[k]))
             else:
                 self.ends.point[start] = point
 
