@@ -14,7 +14,7 @@ from fpanalysis.enclosure import (
     relative_change,
     rounding_of,
 )
-from fpanalysis.play import AT_FLOOR, centred, neutral_directions, play_of
+from fpanalysis.play import AT_FLOOR, centred, neutral_directions, play_of, state_rounding
 from fpanalysis.unique import NewPoint
 
 # A row of the Jacobian that is so much smaller than the terms of the function has cancelled: it is evaluated
@@ -44,11 +44,21 @@ class Place(Evaluates, Protocol):
 
 
 class _Rows(NamedTuple):
-    """Values at a state with every row divided by the size of its Jacobian, `2^level`."""
+    """Values at a state with every row divided by the size of its Jacobian, `2^level`.
+
+    Attributes:
+        f: what vanishes, `(state,)`.
+        jacobian: its derivative, `(state, state)`.
+        floor: how far `f` can be off by rounding inside the function, `(state,)`.
+        grain: how much `f` changes with the rounding of the state itself, `(state,)`.
+        uncertain: how far the Jacobian can be off, `(state, state)`.
+        level: logarithm to base 2 of what each row was divided by, `(state,)`.
+    """
 
     f: np.ndarray
     jacobian: np.ndarray
     floor: np.ndarray
+    grain: np.ndarray
     uncertain: np.ndarray
     level: np.ndarray
 
@@ -82,11 +92,15 @@ def examine(place: Place, x: np.ndarray, slope: np.ndarray, distinct: float) -> 
         step = _step(rows, distinct)
         if step is None:
             return None
-        size = float(np.max(np.abs(step.move)))
-        moved = x + step.move * place.scale
-        shrinks = size <= SHRINKING * last
-        if (size <= step.settled and (step.is_neutral or shrinks)) or np.array_equal(moved, x):
-            return _degenerate(place, x, slope, size)
+        coarse = np.abs(step.move) < 0.5 * np.spacing(np.abs(x)) / place.scale
+        size = float(np.max(np.abs(step.move[~coarse] if not coarse.all() else step.move)))
+        shrinks = np.isfinite(last) and size <= SHRINKING * last
+        if size == 0 or (size <= step.settled and (step.is_neutral or shrinks)):
+            is_guess = step.is_grain or (not coarse.all() and np.any(step.move[coarse] != 0))
+            return (
+                None if is_guess and not _is_resolved(place, rows, x) else _degenerate(place, x, slope, size)
+            )
+        moved = _moved(x, step.move * place.scale)
         idle = 0 if size < SHRINKING * smallest else idle + 1
         if np.max(np.abs(moved - begin) / place.scale) > REACH or idle > MOST_IDLE:
             return None
@@ -94,9 +108,34 @@ def examine(place: Place, x: np.ndarray, slope: np.ndarray, distinct: float) -> 
         before, ratio, last = ratio, size / last, size
         if LINEAR < before < SHRINKING and abs(ratio - before) < 0.1 * before:
             # The steps of a multiple zero are a geometric series: their sum leads to its end (Aitken 1926).
-            moved, last, ratio = x + step.move * place.scale / (1.0 - ratio), np.inf, 0.0
+            moved, last, ratio = _moved(x, step.move * place.scale / (1.0 - ratio)), np.inf, 0.0
         x = moved
     return None
+
+
+def _moved(x: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """Return a state after a step, the next number at least: where steps stay alike there is no zero."""
+    share = np.max(np.abs(step) / np.maximum(np.spacing(np.abs(x)), np.finfo(float).tiny))
+    return x + step / min(share, 1.0)
+
+
+def _is_resolved(place: Place, rows: _Rows, x: np.ndarray) -> bool:
+    """Return whether the function is as good as linear from a state to the next numbers around it.
+
+    Far out in a tail it is not, and a step shorter than to the next number leads to no zero.
+    """
+    for direction in (-np.inf, np.inf):
+        other = _rows(place, np.nextafter(x, direction))
+        if other is None or not np.max(_changed(rows, other)) <= CONTRACTION:
+            return False
+    return True
+
+
+def _changed(rows: _Rows, other: _Rows) -> np.ndarray:
+    """Return by how much the Jacobian of another state differs, `(state, state)`, in units of `rows`."""
+    with np.errstate(over="ignore"):
+        level = np.exp2(other.level - rows.level)[:, None]
+    return np.abs(other.jacobian * level - rows.jacobian)
 
 
 def _rows(place: Place, x: np.ndarray) -> _Rows | None:
@@ -107,9 +146,9 @@ def _rows(place: Place, x: np.ndarray) -> _Rows | None:
     size = np.max(np.abs(here.jacobian), axis=1)
     if np.all(size > CANCELLED * here.floor / place.precision):
         uncertain = rounding_of(here.jacobian, place) / size[:, None]
-        return _Rows(
-            here.f / size, here.jacobian / size[:, None], here.floor / size, uncertain, np.log2(size)
-        )
+        f, jacobian, level = here.f / size, here.jacobian / size[:, None], np.log2(size)
+        grain = state_rounding(np.abs(jacobian), x, place)
+        return _Rows(f, jacobian, here.floor / size, grain, uncertain, level)
     found = place.exactly(x)
     if found is None:
         return None
@@ -119,9 +158,8 @@ def _rows(place: Place, x: np.ndarray) -> _Rows | None:
         return None
     size[size == 0] = 1.0
     f, jacobian = f / size, jacobian / size[:, None]
-    # The state itself is rounded, and nothing else.
-    floor = 0.5 * place.precision * np.abs(jacobian) @ np.abs(x / place.scale)
-    return _Rows(f, jacobian, floor, EXACT * np.abs(jacobian), level + np.log2(size))
+    grain = state_rounding(np.abs(jacobian), x, place)
+    return _Rows(f, jacobian, np.zeros_like(f), grain, EXACT * np.abs(jacobian), level + np.log2(size))
 
 
 def _error_bound(place: Place, rows: _Rows, x: np.ndarray, most: float) -> np.ndarray | None:
@@ -131,7 +169,7 @@ def _error_bound(place: Place, rows: _Rows, x: np.ndarray, most: float) -> np.nd
     except np.linalg.LinAlgError:
         return None
     size = np.abs(inverted)
-    error = size @ (np.abs(rows.f) + rows.floor)
+    error = size @ (np.abs(rows.f) + rows.floor + rows.grain)
     shaken = size @ (rows.uncertain @ error)
     if not (np.all(error <= most) and np.all(shaken <= CONTRACTION * error)):
         return None
@@ -140,9 +178,7 @@ def _error_bound(place: Place, rows: _Rows, x: np.ndarray, most: float) -> np.nd
         other = _rows(place, state)
         if other is None:
             return None
-        with np.errstate(over="ignore"):
-            level = np.exp2(other.level - rows.level)[:, None]
-        changes.append(other.jacobian * level - rows.jacobian)
+        changes.append(_changed(rows, other))
     share = relative_change(changes, size, radius)
     return error / (1.0 - share) + NEVER_ZERO if share <= CONTRACTION else None
 
@@ -153,29 +189,33 @@ class _Step(NamedTuple):
     Attributes:
         move: the step in units of the scale, `(state,)`.
         is_neutral: whether there are directions in which the system is singular and at its floor.
+        is_grain: whether it is at its floor there because the state itself is rounded.
         settled: a step so small is rounding.
     """
 
     move: np.ndarray
     is_neutral: bool
+    is_grain: bool
     settled: float
 
 
 def _step(rows: _Rows, distinct: float) -> _Step | None:
     """Return the next step, or None where the system is singular and what vanishes is not small."""
     left, value, right = np.linalg.svd(rows.jacobian)
-    along, floor = left.T @ rows.f, np.abs(left).T @ rows.floor
+    along, floor, grain = left.T @ rows.f, np.abs(left).T @ rows.floor, np.abs(left).T @ rows.grain
     singular = value <= 4.0 * np.linalg.norm(rows.uncertain)
     with np.errstate(divide="ignore", invalid="ignore"):
         play = np.where(value > 0, floor / value, np.inf)
         move = np.where(value > 0, -along / value, -np.sign(along) * np.inf)
-    at_floor = np.abs(along) <= AT_FLOOR * floor + np.finfo(float).tiny
+    at_floor = np.abs(along) <= AT_FLOOR * (floor + grain) + np.finfo(float).tiny
     neutral = (singular | (play > distinct)) & at_floor
+    is_grain = neutral & (np.abs(along) > AT_FLOOR * floor + np.finfo(float).tiny)
     move[neutral] = 0.0
     if np.any(np.isnan(move)) or np.any(np.abs(move) > REACH):
         return None
-    regular_play = float(np.max(play[~neutral], initial=0.0))
-    return _Step(right.T @ move, bool(neutral.any()), max(SETTLED, 4.0 * regular_play))
+    regular_play = float(np.max(((floor + grain)[~neutral] / value[~neutral]), initial=0.0))
+    settled = max(SETTLED, 4.0 * regular_play)
+    return _Step(right.T @ move, bool(neutral.any()), bool(is_grain.any()), settled)
 
 
 def _degenerate(place: Place, x: np.ndarray, slope: np.ndarray, size: float) -> NewPoint:

@@ -26,11 +26,13 @@ class Neutral(NamedTuple):
         basis: neutral directions, `(k, state)`.
         left: what is left along each is `left @ f`, `(k, state)`.
         solve: pseudo-inverse of the Jacobian in the other directions, `(state, state)`.
+        steepness: moduli of the Jacobian, `(state, state)`.
     """
 
     basis: np.ndarray
     left: np.ndarray
     solve: np.ndarray
+    steepness: np.ndarray
 
 
 def neutral_directions(jacobian: np.ndarray, slope: np.ndarray) -> Neutral:
@@ -44,7 +46,7 @@ def neutral_directions(jacobian: np.ndarray, slope: np.ndarray) -> Neutral:
     is_neutral = value <= NEUTRAL * max(1.0, value[0])
     is_neutral[-1] = True
     solve = (right[~is_neutral].T / value[~is_neutral]) @ left[:, ~is_neutral].T / slope
-    return Neutral(right[is_neutral], left[:, is_neutral].T / slope, solve)
+    return Neutral(right[is_neutral], left[:, is_neutral].T / slope, solve, np.abs(jacobian))
 
 
 def centred(place: Evaluates, x: np.ndarray, neutral: Neutral) -> np.ndarray:
@@ -56,7 +58,7 @@ def centred(place: Evaluates, x: np.ndarray, neutral: Neutral) -> np.ndarray:
     trials = TRIALS[TRIALS <= NEARBY]
     along = np.concatenate([-trials[::-1], [0.0], trials])
     for _ in range(ZOOMS):
-        states, f, floor = _followed(place, x, along[:, None] * neutral.basis[0], neutral.solve)
+        states, f, floor = _followed(place, x, along[:, None] * neutral.basis[0], neutral)
         rest = f @ neutral.left[0]
         at_floor = np.abs(rest) <= floor @ np.abs(neutral.left[0]) + np.finfo(float).tiny
         if at_floor[0] and at_floor[-1]:
@@ -89,23 +91,36 @@ def play_of(place: Evaluates, x: np.ndarray, neutral: Neutral) -> np.ndarray:
         directions = np.concatenate([directions, mixed / np.linalg.norm(mixed, axis=1, keepdims=True)])
     both = np.concatenate([directions, -directions])
     along = (TRIALS[None, :, None] * both[:, None]).reshape(-1, len(x))
-    _, f, floor = _followed(place, x, along, neutral.solve)
+    _, f, floor = _followed(place, x, along, neutral)
     stays = np.all(np.abs(f) <= AT_FLOOR * floor + np.finfo(float).tiny, axis=1).reshape(len(both), -1)
     play = np.max(np.where(stays.all(axis=1), np.inf, TRIALS[np.argmin(stays, axis=1)]))
     return play * np.max(np.abs(directions), axis=0) if play <= CONTINUUM else np.full(len(x), np.inf)
 
 
 def _followed(
-    place: Evaluates, x: np.ndarray, along: np.ndarray, solve: np.ndarray
+    place: Evaluates, x: np.ndarray, along: np.ndarray, neutral: Neutral
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return states at distances `(n, state)` from a state, what vanishes there, and its rounding.
 
-    The other directions are solved for, so that a curved continuum is followed.
+    The other directions are solved for, so that a curved continuum is followed. The rounding is that of the
+    function and of the states themselves: nothing vanishes better than the nearest numbers let it.
     """
     aside, most = np.zeros_like(along), np.linalg.norm(along, axis=1, keepdims=True)
     for _ in range(CORRECTIONS):
         f, _ = place.values(x + (along + aside) * place.scale)
         with np.errstate(invalid="ignore", over="ignore"):
-            aside = np.clip(np.nan_to_num(aside - f @ solve.T), -most, most)
+            aside = np.clip(np.nan_to_num(aside - f @ neutral.solve.T), -most, most)
     states = x + (along + aside) * place.scale
-    return states, *place.values(states)
+    f, floor = place.values(states)
+    return states, f, floor + state_rounding(neutral.steepness, states, place)
+
+
+def state_rounding(steepness: np.ndarray, x: np.ndarray, place: Evaluates) -> np.ndarray:
+    """Return what the rounding of states `(..., state)` changes what vanishes by, in units of the scale.
+
+    Args:
+        steepness: moduli of the Jacobian, `(state, state)`.
+        x: the states.
+        place: says the precision and the scale.
+    """
+    return 0.5 * place.precision * np.abs(x / place.scale) @ steepness.T

@@ -105,11 +105,13 @@ class KnownPoints:
         return Selection(self.x[rows], rows)
 
     def improve(self, k: int, x: np.ndarray, f: np.ndarray) -> None:
-        """Keep the state of a start that ended at isolated point `k` if no entry of its residual is larger.
+        """Keep the state of a start that ended at isolated point `k` if its residual is smaller everywhere.
 
-        The point's error holds for it as well.
+        The point's error was that of the state that was judged: it grows by how far the two are apart.
         """
-        if self.is_isolated[k] and np.all(np.abs(f) <= np.abs(self.f[k])):
+        size, known = np.abs(f), np.abs(self.f[k])
+        if self.is_isolated[k] and np.all(size <= known) and np.any(size < known):
+            self.error[k] += np.abs(self.between(x, self.x[k], self.condition[k]))
             self.x[k], self.f[k] = x, f
 
     def nearest(self, x: np.ndarray, condition: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
