@@ -26,6 +26,10 @@ FAR_POWERS = (-6.0, 9.0)
 # Up to so many entries of the state, the step in time follows the rates along a path.
 FOLLOWED = 64
 PACES = 6
+# A step in time is half of one over the rates, and at most so many times the last: where no rate is to be
+# seen, as at a turning point of the field, that says how far to go. One that leads to higher rates is not
+# taken, and the next begins so much shorter.
+GROWTH, RETREAT = 2.0, 16.0
 # A path that has grown this many times in its second half leaves for infinity.
 LEAVES = 100.0
 
@@ -158,18 +162,29 @@ def _paths(
     follow = len(field.state) <= FOLLOWED
 
     def path(x: Array, u: Array) -> Array:
-        first = _pace(field, x, u[0]) if field.time_domain == "continuous" else 1.0
+        if field.time_domain == "discrete":
+            return jax.lax.scan(lambda x, u: (field(x, u),) * 2, x, u)[1]
 
-        def move(x: Array, u: Array) -> tuple[Array, Array]:
-            if field.time_domain == "discrete":
-                new = field(x, u)
-            else:
-                new = _runge_kutta(field, x, u, _pace(field, x, u) if follow else first)
-            return new, new
+        first = _step(0.5 / _rate_bound(field, x, u[0]), jnp.inf)
 
-        return jax.lax.scan(move, x, u)[1][_times()]
+        def move(now: tuple[Array, Array], u: Array) -> tuple[tuple[Array, Array], Array]:
+            x, last = now
+            if not follow:
+                return (new := _runge_kutta(field, x, u, last), last), new
+            step = _step(0.5 / _rate_bound(field, x, u), GROWTH * last)
+            new = _runge_kutta(field, x, u, step)
+            ends = jnp.stack([new, x + step * field(x, u)])
+            rates = jax.vmap(lambda end: _rate_bound(field, end, u))(ends)
+            follows = jnp.all(step * rates <= 1.0)
+            new, step = jnp.where(follows, new, x), jnp.where(follows, step, step / RETREAT)
+            return (new, step), new
 
-    return jax.vmap(path)(starts, u)
+        return jax.lax.scan(move, (x, first), u)[1]
+
+    def taken(x: Array, u: Array) -> Array:
+        return path(x, u)[_times()]
+
+    return jax.vmap(taken)(starts, u)
 
 
 def _runge_kutta(field: VectorField, x: Array, u: Array, step: Any) -> Array:
@@ -179,15 +194,10 @@ def _runge_kutta(field: VectorField, x: Array, u: Array, step: Any) -> Array:
     return x + step / 6 * (k1 + 2 * k2 + 2 * k3 + field(x + step * k3, u))
 
 
-def _pace(field: VectorField, x: Array, u: Array) -> Array:
-    """Return a step in time at which a Runge–Kutta method follows the field.
-
-    It is half of one over the rates, those where such a step leads to included.
-    """
-    step = 0.5 / _rate_bound(field, x, u)
-    step = jnp.where(jnp.isfinite(step), step, 1.0)
-    there = 0.5 / _rate_bound(field, x + step * field(x, u), u)
-    return jnp.where(there < step, there, step)
+def _step(step: Array, most: Any) -> Array:
+    """Return a step in time, at most `most`; where neither says anything, 1."""
+    step = jnp.fmin(step, most)
+    return jnp.where(jnp.isfinite(step), step, 1.0)
 
 
 def _rate_bound(field: VectorField, x: Array, u: Array) -> Array:
