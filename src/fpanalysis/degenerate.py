@@ -96,7 +96,8 @@ def examine(place: Place, x: np.ndarray, slope: np.ndarray, distinct: float) -> 
         size = float(np.max(np.abs(step.move[~coarse] if not coarse.all() else step.move)))
         shrinks = np.isfinite(last) and size <= SHRINKING * last
         if size == 0 or (size <= step.settled and (step.is_neutral or shrinks)):
-            is_guess = step.is_grain or (not coarse.all() and np.any(step.move[coarse] != 0))
+            is_guess = step.is_grain or (size > step.certain and not shrinks)
+            is_guess |= not coarse.all() and bool(np.any(step.move[coarse] != 0))
             return (
                 None if is_guess and not _is_resolved(place, rows, x) else _degenerate(place, x, slope, size)
             )
@@ -190,12 +191,14 @@ class _Step(NamedTuple):
         move: the step in units of the scale, `(state,)`.
         is_neutral: whether there are directions in which the system is singular and at its floor.
         is_grain: whether it is at its floor there because the state itself is rounded.
-        settled: a step so small is rounding.
+        certain: a step so small is rounding inside the function.
+        settled: a step so small is that, or the rounding of the state.
     """
 
     move: np.ndarray
     is_neutral: bool
     is_grain: bool
+    certain: float
     settled: float
 
 
@@ -213,9 +216,11 @@ def _step(rows: _Rows, distinct: float) -> _Step | None:
     move[neutral] = 0.0
     if np.any(np.isnan(move)) or np.any(np.abs(move) > REACH):
         return None
-    regular_play = float(np.max(((floor + grain)[~neutral] / value[~neutral]), initial=0.0))
-    settled = max(SETTLED, 4.0 * regular_play)
-    return _Step(right.T @ move, bool(neutral.any()), bool(is_grain.any()), settled)
+    certain, settled = (
+        max(SETTLED, 4.0 * float(np.max(part[~neutral] / value[~neutral], initial=0.0)))
+        for part in (floor, floor + grain)
+    )
+    return _Step(right.T @ move, bool(neutral.any()), bool(is_grain.any()), certain, settled)
 
 
 def _degenerate(place: Place, x: np.ndarray, slope: np.ndarray, size: float) -> NewPoint:
