@@ -189,7 +189,7 @@ def _paths(
 
     def path(x: Array, u: Array) -> Array:
         if field.time_domain == "discrete":
-            return jax.lax.scan(lambda x, u: (field(x, u),) * 2, x, u)[1]
+            return jax.lax.scan(lambda x, u: (new := field(x, u), new), x, u)[1]
 
         first = _step(0.5 / _rate_bound(field, x, u[0]), jnp.inf)
 

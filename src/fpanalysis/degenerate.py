@@ -13,8 +13,9 @@ from fpanalysis.enclosure import (
     around,
     relative_change,
     rounding_of,
+    state_rounding,
 )
-from fpanalysis.play import AT_FLOOR, centred, neutral_directions, play_of, state_rounding
+from fpanalysis.play import AT_FLOOR, centred, neutral_directions, play_of
 from fpanalysis.unique import NewPoint
 
 # A row of the Jacobian that is so much smaller than the terms of the function has cancelled: it is evaluated
@@ -31,6 +32,8 @@ REACH = 2e-2
 SETTLED = 1e-13
 # A series of steps converges geometrically where each is this much shorter than the last.
 SHRINKING = 0.95
+# In so many directions at most it is looked at whether the next numbers are alike.
+SIGNS = 4
 LINEAR = 0.3
 
 
@@ -99,7 +102,9 @@ def examine(place: Place, x: np.ndarray, slope: np.ndarray, distinct: float) -> 
             is_guess = step.is_grain or (size > step.certain and not shrinks)
             is_guess |= not coarse.all() and bool(np.any(step.move[coarse] != 0))
             return (
-                None if is_guess and not _is_resolved(place, rows, x) else _degenerate(place, x, slope, size)
+                None
+                if is_guess and not _is_resolved(place, rows, x, step.move)
+                else _degenerate(place, x, slope, size)
             )
         moved = _moved(x, step.move * place.scale)
         idle = 0 if size < SHRINKING * smallest else idle + 1
@@ -120,13 +125,16 @@ def _moved(x: np.ndarray, step: np.ndarray) -> np.ndarray:
     return x + step / min(share, 1.0)
 
 
-def _is_resolved(place: Place, rows: _Rows, x: np.ndarray) -> bool:
-    """Return whether the function is as good as linear from a state to the next numbers around it.
+def _is_resolved(place: Place, rows: _Rows, x: np.ndarray, move: np.ndarray) -> bool:
+    """Return whether the function is as good as linear within a step, and from a state to the next numbers.
 
-    Far out in a tail it is not, and a step shorter than to the next number leads to no zero.
+    Far out in a tail it is not, and a step shorter than to the next number leads to no zero. It is looked at
+    where the rows grow most.
     """
-    for direction in (-np.inf, np.inf):
-        other = _rows(place, np.nextafter(x, direction))
+    reach = np.maximum(np.spacing(np.abs(x)), 2.0 * np.abs(move) * place.scale)
+    signs = np.unique(np.sign(rows.jacobian), axis=0)[:SIGNS]
+    for sign in np.concatenate([signs, -signs]):
+        other = _rows(place, x + sign * reach)
         if other is None or not np.max(_changed(rows, other)) <= CONTRACTION:
             return False
     return True
@@ -170,7 +178,7 @@ def _error_bound(place: Place, rows: _Rows, x: np.ndarray, most: float) -> np.nd
     except np.linalg.LinAlgError:
         return None
     size = np.abs(inverted)
-    error = size @ (np.abs(rows.f) + rows.floor + rows.grain)
+    error = size @ (np.abs(rows.f) + rows.floor + rows.grain) + NEVER_ZERO
     shaken = size @ (rows.uncertain @ error)
     if not (np.all(error <= most) and np.all(shaken <= CONTRACTION * error)):
         return None
@@ -181,7 +189,7 @@ def _error_bound(place: Place, rows: _Rows, x: np.ndarray, most: float) -> np.nd
             return None
         changes.append(_changed(rows, other))
     share = relative_change(changes, size, radius)
-    return error / (1.0 - share) + NEVER_ZERO if share <= CONTRACTION else None
+    return error / (1.0 - share) if share <= CONTRACTION else None
 
 
 class _Step(NamedTuple):
@@ -192,7 +200,7 @@ class _Step(NamedTuple):
         is_neutral: whether there are directions in which the system is singular and at its floor.
         is_grain: whether it is at its floor there because the state itself is rounded.
         certain: a step so small is rounding inside the function.
-        settled: a step so small is that, or the rounding of the state.
+        settled: a step so small is that, or the rounding of the state, or leads nowhere else.
     """
 
     move: np.ndarray
@@ -217,9 +225,9 @@ def _step(rows: _Rows, distinct: float) -> _Step | None:
     if np.any(np.isnan(move)) or np.any(np.abs(move) > REACH):
         return None
     certain, settled = (
-        max(SETTLED, 4.0 * float(np.max(part[~neutral] / value[~neutral], initial=0.0)))
-        for part in (floor, floor + grain)
+        4.0 * float(np.max(part[~neutral] / value[~neutral], initial=0.0)) for part in (floor, floor + grain)
     )
+    settled = max(SETTLED, settled)
     return _Step(right.T @ move, bool(neutral.any()), bool(is_grain.any()), certain, settled)
 
 

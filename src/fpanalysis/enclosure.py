@@ -11,6 +11,8 @@ CURVED = 1e-9
 RADIUS = 1e-10
 # How much of the Newton correction its uncertainty may be; Newton and Kantorovich need a half.
 CONTRACTION = 0.25
+# Times its floor from which on a value is not rounding.
+ABOVE_FLOOR = 4.0
 # Nothing is known better than this, in units of the scale, not even a state that is exact.
 NEVER_ZERO = 1e-290
 # Rounding errors of an entry of the Jacobian, in units of the precision.
@@ -71,7 +73,7 @@ def error_bound(
     """
     size = np.abs(inverted)
     with np.errstate(invalid="ignore", over="ignore"):
-        error = size @ (np.abs(here.f) + here.floor)
+        error = size @ (np.abs(here.f) + here.floor) + NEVER_ZERO
         shaken = size @ (rounding_of(here.jacobian, place) @ error)
         steep = float(np.max(size @ slope))
     if not (np.all(error <= most) and np.all(shaken <= CONTRACTION * error)):
@@ -82,7 +84,32 @@ def error_bound(
         if not share <= CONTRACTION:
             return None
         error = error / (1.0 - share)
-    return error * (1.0 + 1e-6) + NEVER_ZERO
+    return error * (1.0 + 1e-6)
+
+
+def state_rounding(steepness: np.ndarray, x: np.ndarray, place: Evaluates) -> np.ndarray:
+    """Return what the rounding of states `(..., state)` changes what vanishes by, in units of the scale.
+
+    Args:
+        steepness: moduli of the Jacobian, `(state, state)`.
+        x: the states.
+        place: says the precision and the scale.
+    """
+    return 0.5 * place.precision * np.abs(x / place.scale) @ steepness.T
+
+
+def leads_on(here: Values, inverted: np.ndarray, place: Evaluates, x: np.ndarray) -> bool:
+    """Return whether the Newton step from a state whose value is not rounding makes the value smaller.
+
+    Across a kink it need not. The arguments are those of `error_bound`.
+    """
+    grain = state_rounding(np.abs(here.jacobian), x, place)
+    left = np.abs(here.f) > ABOVE_FLOOR * (here.floor + grain)
+    if not left.any():
+        return True
+    f, floor = place.values((x - inverted @ here.f * place.scale)[None])
+    enough = np.maximum(0.5 * np.abs(here.f), ABOVE_FLOOR * (floor[0] + grain))
+    return bool(np.all(np.abs(f[0])[left] <= enough[left]))
 
 
 def rounding_of(jacobian: np.ndarray, place: Evaluates) -> np.ndarray:

@@ -60,9 +60,14 @@ def kinks(verdict: Verdict, x: np.ndarray, u: np.ndarray, scale: np.ndarray, err
 
 
 def _jump(verdict: Verdict, x: np.ndarray, u: np.ndarray, scale: np.ndarray, step: np.ndarray) -> np.ndarray:
-    one, other = (_scaled(verdict.field, x + sign * step * scale, u, scale) for sign in (1, -1))
-    rows = np.maximum(np.abs(one).sum(axis=2), np.abs(other).sum(axis=2))
-    change = np.abs(one - other).sum(axis=2)
+    """Return how much Jacobians before, at and behind states differ, relatively, `(n,)`.
+
+    Between equal sides the one at the state itself can be another: where relus of opposite sign meet, that
+    which automatic differentiation gives is no derivative.
+    """
+    here, one, other = (_scaled(verdict.field, x + sign * step * scale, u, scale) for sign in (0, 1, -1))
+    rows = np.max([np.abs(each).sum(axis=2) for each in (here, one, other)], axis=0)
+    change = np.max([np.abs(each - one).sum(axis=2) for each in (here, other)], axis=0)
     return np.max(np.divide(change, rows, out=np.zeros_like(rows), where=rows > 0), axis=1)
 
 

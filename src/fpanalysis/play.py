@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fpanalysis.enclosure import Evaluates
+from fpanalysis.enclosure import Evaluates, state_rounding
 
 # Singular values so much smaller than the largest, rows as steep as usual, belong to neutral directions.
 NEUTRAL = 1e-6
@@ -113,14 +113,3 @@ def _followed(
     states = x + (along + aside) * place.scale
     f, floor = place.values(states)
     return states, f, floor + state_rounding(neutral.steepness, states, place)
-
-
-def state_rounding(steepness: np.ndarray, x: np.ndarray, place: Evaluates) -> np.ndarray:
-    """Return what the rounding of states `(..., state)` changes what vanishes by, in units of the scale.
-
-    Args:
-        steepness: moduli of the Jacobian, `(state, state)`.
-        x: the states.
-        place: says the precision and the scale.
-    """
-    return 0.5 * place.precision * np.abs(x / place.scale) @ steepness.T

@@ -77,7 +77,12 @@ def coupled(spread: np.ndarray, jacobian: np.ndarray, is_discrete: bool) -> np.n
         is_discrete: whether they are of a map; a flow moves for one over its fastest rate.
     """
     size = np.abs(np.where(np.isfinite(jacobian), jacobian, 0.0)).max(axis=0, initial=0.0)
-    rate = 1.0 if is_discrete else max(np.abs(np.linalg.eigvals(size)).max(), np.finfo(float).tiny)
+    rate = 1.0
+    if not is_discrete:
+        balanced = size * (spread / spread[:, None])
+        rate = np.abs(np.linalg.eigvals(balanced)).max()
+        if not rate > NEGLIGIBLE * np.max(balanced):
+            return spread  # a chain without feedback has no rate of its own
     np.fill_diagonal(size, 0.0)
     for _ in range(3):
         spread = np.maximum(spread, COUPLED * (size @ spread) / rate)

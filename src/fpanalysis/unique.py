@@ -155,15 +155,15 @@ class KnownPoints:
     def same(self, x: np.ndarray, f: np.ndarray, k: int, play: np.ndarray | float = 0.0) -> bool:
         """Return whether a converged state is known point `k`.
 
-        It is when it lies within the distinctness distance in every entry, unless the two are farther apart
-        than the point's error explains and Newton from one does not lead to the other. Of a point that is
-        not isolated everything within its error is a copy; on a continuum the distance alone decides.
+        It is when it lies within the distinctness distance in every entry, or the two errors, unless the two
+        are farther apart than the errors explain and Newton from one does not lead to the other. Of a point
+        that is not isolated everything within its error is a copy; on a continuum the distance alone decides.
 
         Args:
             x: the state, `(state,)`.
             f: what vanishes there, in units of the scale, `(state,)`.
             k: index of the known point; −1 for none.
-            play: the state's own error where it is known not to be isolated, in units of the scale.
+            play: the state's own error where it is known, in units of the scale.
         """
         if k < 0:
             return False
@@ -172,9 +172,9 @@ class KnownPoints:
         if not self.is_isolated[k]:
             reach = np.where(np.isfinite(error), error, 0.0) + np.where(np.isfinite(play), play, 0.0)
             return bool(np.all(size <= np.maximum(reach, self.distinct)))
-        if np.any(size > np.maximum(self.distinct, error)):
+        if np.any(size > np.maximum(self.distinct, error + play)):
             return False
-        if k not in self.inverse or np.all(size <= 8.0 * error + ROUNDING):
+        if k not in self.inverse or np.all(size <= 8.0 * error + play + ROUNDING):
             return True
         return bool(np.linalg.norm(gap - self.inverse[k] @ f) <= 0.5 * np.linalg.norm(gap))
 

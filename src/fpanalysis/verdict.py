@@ -10,7 +10,7 @@ import numpy as np
 from fpanalysis._numerics import in_float64
 from fpanalysis.arithmetic import Evaluator
 from fpanalysis.degenerate import examine
-from fpanalysis.enclosure import Values, error_bound
+from fpanalysis.enclosure import Values, error_bound, leads_on
 from fpanalysis.resting import divides_lstm, resting_field
 from fpanalysis.solvers._linear import inverse
 from fpanalysis.solvers._pool import Arrivals, Covering, advance, batch_size
@@ -151,6 +151,8 @@ class Verdict:
         if inverted is not None:
             error = error_bound(here, inverted, slope, place, x, self.precision.distinct)
         if error is not None:
+            if not leads_on(here, inverted, place, x):
+                return None
             searched = inverted if self._is_searched else inverse(arrivals.jacobian[k])
             return NewPoint(x, arrivals.f[k], error, True, searched)
         known = covering(k)

@@ -5,6 +5,7 @@ from flint import arb
 
 ACCURACY_BITS = 42
 SMALLEST_BITS = 1000
+MOST_BITS = 2**62
 
 
 def scaled_rows(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
@@ -15,7 +16,8 @@ def scaled_rows(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
 
     Returns:
         Mantissas, `(n, m)`, the largest of each row between 1/2 and 1, and exponents, `(n,)`; numbers below
-        2⁻¹⁰⁰⁰ of the largest are 0. None where a ball is too wide to say a number to 12 digits.
+        2⁻¹⁰⁰⁰ of the largest are 0. None where a ball is too wide to say a number to 12 digits, or an
+        exponent too large.
     """
     numbers, exponents = np.zeros(rows.shape), np.zeros(len(rows), np.int64)
     for at, row in enumerate(rows):
@@ -25,6 +27,8 @@ def scaled_rows(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
         if not all(ball.is_finite() for _, ball in present):
             return None
         exponent = max(_exponent(ball) for _, ball in present)
+        if abs(exponent) > MOST_BITS:
+            return None
         shift, smallest = arb(2) ** -exponent, arb(2) ** (exponent - SMALLEST_BITS)
         exponents[at] = exponent
         for place, ball in present:

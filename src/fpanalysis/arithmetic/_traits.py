@@ -3,10 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr
 
 from fpanalysis.arithmetic._program import STATE, Program, Slot, Step, is_inexact
+
+# Narrow numbers by the bits of their mantissas, which `reduce_precision` rounds to.
+MANTISSAS = ((23, "float32"), (10, "float16"), (7, jnp.bfloat16))
 
 CALLBACKS = {"io_callback", "pure_callback"}
 
@@ -32,6 +36,8 @@ def narrowest_float(program: Program) -> np.dtype:
     dtypes = [np.dtype(np.float64)]
     for step in _all_steps(program):
         dtypes += [np.dtype(slot.dtype) for slot in (*step.operands, *step.results) if _is_float_state(slot)]
+        if step.name == "reduce_precision" and step.level == STATE:
+            dtypes += [np.dtype(name) for bits, name in MANTISSAS if step.params["mantissa_bits"] <= bits]
         if step.level == STATE:
             dtypes += [np.dtype(dtype) for inner in _inner(step.params) for dtype in _dtypes(inner)]
     real = [np.dtype(f"float{4 * dtype.itemsize}") if dtype.kind == "c" else dtype for dtype in dtypes]

@@ -64,7 +64,8 @@ def directions(batch: Evaluation, rows: np.ndarray, cap: np.ndarray) -> np.ndarr
     _solve_rows(f, jacobian, rows, parts[0], out)
     for future in futures:
         future.result()
-    length = np.linalg.norm(out, axis=1)
+    with np.errstate(over="ignore"):
+        length = np.linalg.norm(out, axis=1)
     for k in np.flatnonzero(_suspicious(length, f[rows])):
         norm = jacobian_norm(jacobian[rows[k]])
         if not length[k] * norm <= AMPLIFICATION * np.linalg.norm(f[rows[k]]):
@@ -75,7 +76,8 @@ def directions(batch: Evaluation, rows: np.ndarray, cap: np.ndarray) -> np.ndarr
 
 def _suspicious(length: np.ndarray, f: np.ndarray) -> np.ndarray:
     """Return which directions are long enough for a look at the norm of the Jacobian."""
-    return ~(length <= 1e3 * np.linalg.norm(f, axis=1))
+    with np.errstate(over="ignore"):
+        return ~(length <= 1e3 * np.linalg.norm(f, axis=1))
 
 
 _on_device = jax.jit(jax.vmap(newton_direction))

@@ -327,7 +327,7 @@ class _Pool:
         """Return the index of a point: of the known one that it is, or of itself when it is new."""
         known = self.ends.known
         nearest = int(known.nearest(point.x[None], np.array([condition]))[0][0])
-        if not known.same(point.x, point.f, nearest, 0.0 if point.is_isolated else point.error):
+        if not known.same(point.x, point.f, nearest, point.error):
             nearest = known.add(point, condition)
         if not point.is_isolated:
             known.reach_from(nearest, arrival)

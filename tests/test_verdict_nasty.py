@@ -1,0 +1,139 @@
+"""What is listed is true where rounding, kinks, tails and singular Jacobians would have it otherwise."""
+
+import warnings
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from systems import points
+
+import fpanalysis as fpa
+from fpanalysis.schema import Stability
+from fpanalysis.verdict import Verdict
+
+TWO = 2.0 * np.random.default_rng(1).normal(size=(64, 2))
+RELU = jax.nn.relu
+
+
+def found(f, n, flow=False, candidates=None):
+    """Return the result for a function of the state alone; warnings are looked at elsewhere."""
+    domain = "continuous" if flow else "discrete"
+    model = fpa.vector_field(lambda x, u: f(x), state=n, time_domain=domain)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return fpa.find_fixed_points(model, candidates=candidates, progress=False)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: x * jnp.exp(-jnp.sum(x**2)),
+        lambda x: jnp.exp(-(x**2)) / (1 + x**2),
+        lambda x: jnp.exp(-jnp.abs(x)) * x,
+    ],
+)
+@pytest.mark.parametrize("far", [5.557e7, 1e10])
+def test_far_out_in_a_tail_nothing_rests_though_the_next_number_is_a_whole_step_away(f, far):
+    x = points(found(f, 2, flow=True, candidates=np.concatenate([TWO[:16], far * TWO[:16]])))
+    assert np.all(np.abs(x) < 1e-6)
+
+
+@pytest.mark.parametrize(
+    "f, root",
+    [
+        (lambda x: (x + 2) ** 4, -2.0),
+        (lambda x: (x - 1e3) ** 3, 1e3),
+        (lambda x: jnp.stack([x[0] ** 3, 2 * jnp.tanh(x[1]) - x[1]]), 0.0),
+    ],
+)
+def test_multiple_roots_stay(f, root):
+    n = 2 if root == 0 else 1
+    ds = found(f, n, flow=True, candidates=root + TWO[:32, :n])
+    x = points(ds)
+    assert len(x) == (3 if root == 0 else 1) and np.abs(x[:, 0] - root).max() < 1e-3 * max(1, abs(root))
+    assert not ds.is_isolated.values[ds.is_fixed.values].any()
+
+
+def test_the_error_of_a_degenerate_point_knows_that_states_are_rounded():
+    """Lorenz's origin at its pitchfork: all is exact near zero, and still x is known to 1e-8 only."""
+
+    def lorenz(s):
+        x, y, z = s
+        return jnp.stack([10 * (y - x), x * (1 - z) - y, x * y - 8 / 3 * z])
+
+    ds = found(lorenz, 3, flow=True)
+    assert int(ds.n_fixed_points) == 1
+    assert np.abs(ds.x.values[0]).max() <= ds.error.values[0] < 1e-3
+
+
+@pytest.mark.parametrize(
+    "f, flow",
+    [
+        (lambda x: jnp.stack([x[1] - x[0], x[0] - x[1]]), True),
+        (lambda x: 3 * jnp.stack([x[1] - x[0], x[0] - x[1]]), True),
+        (lambda x: x[::-1], False),
+        (lambda x: jnp.stack([-x[0] - x[1], x[0] + x[1]]), True),
+        (lambda x: jnp.array([[-1.0, -1.0], [1.0, 1.0]]) @ x, True),
+        (lambda x: jnp.stack([x[1] - x[0], x[1] - x[0]]), True),
+    ],
+)
+def test_on_a_line_of_fixed_points_none_is_isolated_nor_stable(f, flow):
+    ds = found(f, 2, flow=flow, candidates=TWO[:16])
+    assert int(ds.n_fixed_points) >= 16
+    fixed = ds.is_fixed.values
+    assert not ds.is_isolated.values[fixed].any() and np.isinf(ds.error.values[fixed]).all()
+    assert (ds.stability.values[fixed] == Stability.NEUTRAL).all()
+
+
+@pytest.mark.parametrize(
+    "f, flow, at",
+    [
+        (lambda x: 2 * (RELU(x) - RELU(-x)), False, 0.0),
+        (lambda x: jnp.tanh(2 * (RELU(x) - RELU(-x))), False, 0.0),
+        (lambda x: -x + 3 * jnp.sign(x) * jnp.abs(x), True, 0.0),
+        (lambda x: jnp.where(x == 1, 1.0, 2 * x - 1), False, 1.0),
+    ],
+)
+def test_a_derivative_that_differs_from_that_of_equal_sides_is_none(f, flow, at):
+    ds = found(f, 1, flow=flow)
+    k = int(np.argmin(np.abs(ds.x.values[:, 0] - at)))
+    assert ds.x.values[k, 0] == at and not ds.is_smooth.values[k]
+    assert ds.stability.values[k] == Stability.UNDECIDED
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: jnp.sqrt(jnp.abs(x)) + 1e-6,
+        lambda x: jnp.abs(x) + 5e-13,
+        lambda x: jnp.interp(x, jnp.array([-1.0, 0, 1]), jnp.array([1.0, 1e-13, 1])),
+    ],
+)
+def test_above_a_kink_that_stays_above_zero_nothing_rests(f):
+    assert len(points(found(f, 1, flow=True, candidates=TWO[:16, :1]))) == 0
+
+
+@pytest.mark.parametrize("gate", [-20.0, -22.0])
+def test_one_point_known_badly_is_listed_once(gate):
+    x = points(found(lambda x: x + jax.nn.sigmoid(gate) * (jnp.tanh(2 * x + 0.5) - x), 1))
+    assert len(x) == 3
+
+
+@pytest.mark.parametrize("bits, name", [(23, "float32"), (10, "float16"), (7, "bfloat16"), (52, "float64")])
+def test_numbers_rounded_in_place_are_noticed(bits, name):
+    model = fpa.vector_field(lambda x, u: jax.lax.reduce_precision(jnp.tanh(2 * x), 8, bits), state=1)
+    assert Verdict(model).precision.name == name
+
+
+@pytest.mark.parametrize("r", [-0.6, 0.1, 0.45, 0.5])
+@pytest.mark.parametrize("power", [3, 5])
+def test_a_flow_with_an_input_is_searched_on_its_own_scale(r, power):
+    model = fpa.vector_field(
+        lambda x, u: u[0] + x - x**power, state=1, inputs=["r"], time_domain="continuous"
+    )
+    roots = np.roots([-1] + [0] * (power - 2) + [1, r])
+    roots = np.sort(roots[np.abs(roots.imag) < 1e-9].real)
+    for seed in range(2):
+        ds = fpa.find_fixed_points(model, {"r": r}, seed=seed, spectra=False, progress=False)
+        np.testing.assert_allclose(points(ds)[:, 0], roots, atol=1e-9)
