@@ -104,8 +104,13 @@ def test_henrici_has_no_floor():
             found = henrici(matrix, eigenpairs(matrix, "discrete").eigenvalue)[0]
             expected = share / np.sqrt(1 + share**2)
             assert abs(found - expected) < 1e-6 * share + 3e-14
-    tiny = 1e-200 * np.array([[[0.5, 3.0], [0.0, 0.2]]])
-    np.testing.assert_allclose(henrici(tiny, 1e-200 * np.array([[0.5, 0.2]])), 3.0 / np.sqrt(9.29))
+    for unit in (1e-200, 1e200):
+        sheared = unit * np.array([[[0.5, 3.0], [0.0, 0.2]]])
+        np.testing.assert_allclose(henrici(sheared, unit * np.array([[0.5, 0.2]])), 3.0 / np.sqrt(9.29))
+    for unit in (5e-324, 1e-310, 1e200, 1e308):
+        multiple = unit * np.eye(3)[None]
+        found = eigenpairs(multiple, "discrete").eigenvalue
+        assert (found == unit).all() and henrici(multiple, found).tolist() == [0.0]
 
 
 def every_power(matrix, most):
@@ -224,7 +229,13 @@ def test_peaks_are_right_or_not_known_and_never_below_one_step():
     """Slow chains in random bases, some too steep for 32 digits, against powers of exact integers."""
     rng = np.random.default_rng(7)
     known = 0
-    for size, gap, shear in [(2, 8, 2.0**14), (3, 6, 2.0**10), (3, 10, 2.0**8), (4, 6, 2.0**6), (5, 9, 2.0**12)]:
+    for size, gap, shear in [
+        (2, 8, 2.0**14),
+        (3, 6, 2.0**10),
+        (3, 10, 2.0**8),
+        (4, 6, 2.0**6),
+        (5, 9, 2.0**12),
+    ]:
         chain = np.diag(1 - 2.0**-gap * (1 + rng.uniform(0, 1, size))) + np.diag(np.full(size - 1, shear), 1)
         basis = np.linalg.qr(rng.normal(size=(size, size)))[0]
         matrix = basis @ chain @ basis.T

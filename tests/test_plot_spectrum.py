@@ -105,7 +105,7 @@ def test_color_by_condition_has_a_symbol_and_a_colour_each():
 def test_color_by_names_and_flags():
     ds = build(conditions={"replicate": ["fast <1>", "slow"]})
     assert shown(spectrum(ds, color="replicate")) == ["fast &lt;1&gt;", "slow"]
-    assert shown(spectrum(ds, color="kind")) == ["fixed", "slow"]
+    assert shown(spectrum(ds, color="kind")) == ["fixed, stable", "fixed, unstable", "slow"]
     assert set(shown(spectrum(ds, color="is_stable"))) == {"False", "True"}
 
 

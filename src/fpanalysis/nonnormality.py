@@ -10,7 +10,7 @@ from fpanalysis.accurate_products import Accurate, exponential
 from fpanalysis.peaks import NEARLY, Peak, Powers, largest_power, norms
 from fpanalysis.schema import TimeDomain
 from fpanalysis.spectra.stability import is_neutral
-from fpanalysis.spectrum import Spectrum
+from fpanalysis.spectrum import Spectrum, scaled
 
 # Powers that are formed one after the other for all matrices; most peaks lie among them.
 _DIRECT_POWERS = 64
@@ -39,13 +39,14 @@ def henrici(jacobian: np.ndarray, eigenvalue: np.ndarray) -> np.ndarray:
         >>> henrici(np.array([[[0.5, 1.0], [0.0, 0.5]]]), np.array([[0.5, 0.5]])).round(3)
         array([0.816])
     """
-    largest = np.abs(jacobian).max(axis=(1, 2), initial=0.0)
-    scale = np.where(largest > 0, largest, 1.0)  # squares of small numbers underflow
-    square = np.sum((jacobian / scale[:, None, None]) ** 2, axis=(1, 2))
-    rest = square - np.sum(np.abs(eigenvalue / scale[:, None]) ** 2, axis=1)
+    # By powers of two, so that no squares overflow or vanish.
+    exponent = np.frexp(np.abs(jacobian).max(axis=(1, 2), initial=0.0))[1]
+    jacobian = scaled(jacobian, -exponent[:, None, None])
+    square = np.sum(jacobian**2, axis=(1, 2))
+    rest = square - np.sum(np.abs(scaled(eigenvalue, -exponent[:, None])) ** 2, axis=1)
     with threadpool_limits(1, user_api="blas"):
         for row in np.flatnonzero((rest < _CANCELLED * square) & (square > 0)):
-            rest[row] = _off_diagonal(jacobian[row] / scale[row])
+            rest[row] = _off_diagonal(jacobian[row])
     return np.sqrt(rest / np.where(square > 0, square, 1.0))
 
 
@@ -67,6 +68,9 @@ def initial_growth(jacobian: np.ndarray, time_domain: TimeDomain) -> np.ndarray:
         jacobian: `(n, state, state)`.
         time_domain: `"discrete"` or `"continuous"`.
 
+    Returns:
+        Factors or rates `(n,)`; NaN where a matrix is not finite.
+
     Example:
         >>> import numpy as np
         >>> initial_growth(np.array([[[-1.0, 4.0], [0.0, -1.0]]]), "continuous")
@@ -75,8 +79,12 @@ def initial_growth(jacobian: np.ndarray, time_domain: TimeDomain) -> np.ndarray:
     with threadpool_limits(1, user_api="blas"):
         if time_domain == "discrete":
             return norms(jacobian)
-        symmetric = 0.5 * (jacobian + jacobian.transpose(0, 2, 1))
-        return np.linalg.eigvalsh(symmetric).max(axis=-1, initial=-np.inf)
+        finite = np.asarray(np.isfinite(jacobian).all(axis=(1, 2)))
+        known = np.where(finite[:, None, None], jacobian, 0.0)
+        fastest = np.linalg.eigvalsh(0.5 * known + 0.5 * known.transpose(0, 2, 1)).max(
+            axis=-1, initial=-np.inf
+        )
+        return np.where(finite, fastest, np.nan)
 
 
 def peak_growth(

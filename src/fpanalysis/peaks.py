@@ -54,9 +54,9 @@ class _Samples(NamedTuple):
 
 def norms(matrix: np.ndarray) -> np.ndarray:
     """Return the 2-norms of matrices `(..., row, column)`; NaN of those that are not finite."""
-    finite = np.isfinite(matrix).all(axis=(-2, -1), keepdims=True)
-    size = np.linalg.svd(np.where(finite, matrix, 0.0), compute_uv=False).max(axis=-1, initial=0.0)
-    return np.where(finite[..., 0, 0], size, np.nan)
+    finite = np.asarray(np.isfinite(matrix).all(axis=(-2, -1)))
+    known = np.where(finite[..., None, None], matrix, 0.0)
+    return np.where(finite, np.linalg.svd(known, compute_uv=False).max(axis=-1, initial=0.0), np.nan)
 
 
 class Powers:
@@ -143,7 +143,7 @@ def _squares(powers: Powers) -> list[float] | None:
 
 
 def _search(powers: Powers, start: int, octaves: int, best: float, exact: bool) -> Peak:
-    """Return the largest of the powers from `start` to `2^octaves`; NaN where samples contradict each other."""
+    """Return the largest of the powers from `start` to `2^octaves`; NaN where samples contradict others."""
     found: list[_Samples] = []
     known = best
     for octave in range(start.bit_length() - 1, octaves):
