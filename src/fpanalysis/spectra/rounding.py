@@ -70,11 +70,12 @@ def rounding_margin(
     Example:
         >>> import numpy as np
         >>> from fpanalysis.spectrum import eigenpairs
-        >>> chain = np.array([[-1e-4, 300.0, 0.0], [0.0, -2e-4, 300.0], [0.0, 0.0, -3e-4]])
-        >>> turn = np.array([[2.0, 2.0, 1.0], [-2.0, 1.0, 2.0], [1.0, -2.0, 2.0]]) / 3
-        >>> found = eigenpairs((turn @ chain @ turn.T)[None], "continuous")
-        >>> bool(rounding_margin((turn @ chain @ turn.T)[None], *(
-        ...     found.eigenvalue, found.condition, "continuous"))[0] > 1e-3)
+        >>> turn = np.kron([[1, 1], [1, -1]], [[1, 1], [1, -1]]) / 2
+        >>> chain = np.diag([-1, -2, -3, -1024]) / 1024 + np.diag([512, 512, 0], 1)
+        >>> jacobian = (turn @ chain @ turn)[None]
+        >>> found = eigenpairs(jacobian, "continuous")
+        >>> margin = rounding_margin(jacobian, found.eigenvalue, found.condition, "continuous")
+        >>> bool(margin[0] > 1e-4)
         True
     """
     out = np.zeros(len(jacobian))
