@@ -64,6 +64,23 @@ def test_modes_of_padded_rows_are_empty_and_saddles_grow_without_bound(gru):
     np.testing.assert_array_equal(np.isinf(ds.peak_growth), ds.is_fixed & ~ds.is_stable)
 
 
+@pytest.mark.parametrize("time_domain", ["discrete", "continuous"])
+def test_a_jacobian_that_is_not_finite_costs_its_own_numbers_only(time_domain):
+    rate = -0.5 if time_domain == "continuous" else 0.5
+    model = fpa.vector_field(lambda x, u: rate * x + u, state=2, inputs=2, time_domain=time_domain)
+    ds = fpa.find_fixed_points(
+        model, xr.DataArray(np.eye(2), dims=("c", "input")), n_candidates=8, progress=False
+    )
+    expected = fpa.modes(ds)
+    ds["jacobian"][0, 0, 0, 1] = np.nan
+    ds = fpa.eigendecompose(ds)
+    with pytest.warns(UserWarning, match="Jacobians of 1 of 2 points are not finite"):
+        found = fpa.modes(ds)
+    for name in ("henrici", "initial_growth", "peak_growth"):
+        assert np.isnan(found[name][0]).all()
+        assert (found[name][1] == expected[name][1]).all()
+
+
 @pytest.mark.parametrize("call", [fpa.modes, lambda ds: fpa.modes(ds, "context"), fpa.sensitivity])
 def test_without_spectra_there_is_one_error(found, call):
     with pytest.raises(ValueError, match="spectra='full'"):

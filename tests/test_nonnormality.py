@@ -1,5 +1,7 @@
 """Non-normality: against brute force over powers and exponentials, and closed forms."""
 
+import warnings
+from fractions import Fraction
 from typing import Literal
 
 import numpy as np
@@ -102,8 +104,13 @@ def test_henrici_has_no_floor():
             found = henrici(matrix, eigenpairs(matrix, "discrete").eigenvalue)[0]
             expected = share / np.sqrt(1 + share**2)
             assert abs(found - expected) < 1e-6 * share + 3e-14
-    tiny = 1e-200 * np.array([[[0.5, 3.0], [0.0, 0.2]]])
-    np.testing.assert_allclose(henrici(tiny, 1e-200 * np.array([[0.5, 0.2]])), 3.0 / np.sqrt(9.29))
+    for unit in (1e-200, 1e200):
+        sheared = unit * np.array([[[0.5, 3.0], [0.0, 0.2]]])
+        np.testing.assert_allclose(henrici(sheared, unit * np.array([[0.5, 0.2]])), 3.0 / np.sqrt(9.29))
+    for unit in (5e-324, 1e-310, 1e200, 1e308):
+        multiple = unit * np.eye(3)[None]
+        found = eigenpairs(multiple, "discrete").eigenvalue
+        assert (found == unit).all() and henrici(multiple, found).tolist() == [0.0]
 
 
 def every_power(matrix, most):
@@ -198,5 +205,69 @@ def test_powers_that_grow_though_eigenvalues_decay_are_said():
     """Rounding may put eigenvalues of such matrices inside the circle that are outside."""
     matrix = np.array([[[1.01, 1.0], [0.0, 0.5]]])
     wrong = eigenpairs(0.9 * matrix, "discrete")
-    with pytest.warns(UserWarning, match="the powers of 1 of 1 matrices grow without bound"):
-        assert peak_growth(matrix, wrong, "discrete").tolist() == [np.inf]
+    with pytest.warns(UserWarning, match="NaN for 1 of 1 matrices.*grow without bound"):
+        assert np.isnan(peak_growth(matrix, wrong, "discrete")).all()
+
+
+def test_late_peaks_of_nearly_parallel_slow_modes():
+    """Rounding of 16 digits hides them. Both matrices are exact, and so are the closed forms."""
+    gap, shear = 2.0**-12, 2.0**12
+    turn = np.array([[1, 1], [1, -1]])
+    matrix = turn @ np.array([[1 - gap, shear], [0, 1 - 2 * gap]]) @ turn / 2
+    k = np.arange(2000, 4000)
+    beside = shear * ((1 - gap) ** k - (1 - 2 * gap) ** k) / gap  # the others are at most 1
+    np.testing.assert_allclose(peak(matrix[None]), beside.max(), rtol=1e-7)
+    rate, shear = 2.0**-8, 64.0
+    turn = np.kron(turn, turn) / 2
+    chain = np.diag([-rate, -2 * rate, -3 * rate, -1.0]) + np.diag([shear, shear, 0.0], 1)
+    first = (shear / rate) ** 2 / 2 * 4 / 27  # where e^{-at} = 1/3
+    found = peak((turn @ chain @ turn)[None], "continuous")[0]
+    assert first < found < first * (1 + 1e-6)
+
+
+def test_peaks_are_right_or_not_known_and_never_below_one_step():
+    """Slow chains in random bases, some too steep for 32 digits, against powers of exact integers."""
+    rng = np.random.default_rng(7)
+    known = 0
+    for size, gap, shear in [
+        (2, 8, 2.0**14),
+        (3, 6, 2.0**10),
+        (3, 10, 2.0**8),
+        (4, 6, 2.0**6),
+        (5, 9, 2.0**12),
+    ]:
+        chain = np.diag(1 - 2.0**-gap * (1 + rng.uniform(0, 1, size))) + np.diag(np.full(size - 1, shear), 1)
+        basis = np.linalg.qr(rng.normal(size=(size, size)))[0]
+        matrix = basis @ chain @ basis.T
+        inside = eigenpairs(0.5 * np.eye(size)[None], "discrete")  # to look at its powers in any case
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            found = float(peak_growth(matrix[None], inside, "discrete")[0])
+        assert len(said) == np.isnan(found)
+        if not np.isnan(found):
+            known += 1
+            np.testing.assert_allclose(found, exact_peak(matrix, 8 * size << gap), rtol=1e-6)
+            assert found >= np.linalg.norm(matrix, 2)
+    assert 2 <= known <= 4
+
+
+def exact_peak(matrix, most):
+    """Return the largest norm of the powers by thirds, in integers of 600 binary digits."""
+    digits = 600
+    one = np.vectorize(lambda x: int(Fraction(x) * 2**digits), otypes=[object])(matrix)
+    squares = [one]
+    while 1 << len(squares) <= most:
+        squares.append((squares[-1] @ squares[-1]) >> digits)
+
+    def norm(k):
+        power = None
+        for octave, square in enumerate(squares):
+            if k >> octave & 1:
+                power = square if power is None else (power @ square) >> digits
+        return float(np.linalg.norm((power >> digits - 60).astype(float) / 2.0**60, 2))
+
+    low, high = 1, most
+    while high - low > 2:  # one maximum
+        third = (high - low) // 3
+        low, high = (low + third, high) if norm(low + third) < norm(high - third) else (low, high - third)
+    return max(norm(1), norm(low), norm(low + 1), norm(high))

@@ -105,8 +105,8 @@ def test_color_by_condition_has_a_symbol_and_a_colour_each():
 def test_color_by_names_and_flags():
     ds = build(conditions={"replicate": ["fast <1>", "slow"]})
     assert shown(spectrum(ds, color="replicate")) == ["fast &lt;1&gt;", "slow"]
-    assert shown(spectrum(ds, color="kind")) == ["fixed", "slow"]
-    assert set(shown(spectrum(ds, color="is_stable"))) == {"False", "True"}
+    assert shown(spectrum(ds, color="kind")) == ["fixed, stable", "fixed, unstable", "slow"]
+    assert set(shown(spectrum(ds, color="is_stable"))) == {"False", "True, stable", "True, slow points"}
 
 
 @pytest.mark.parametrize("color", ["residual", "time_constant", "n_hits", "fixed_point"])

@@ -58,6 +58,33 @@ def test_words_and_symbols_are_the_same_in_every_figure():
     assert len({*looks, *more}) == len(looks) + len(more), "two answers look alike"
 
 
+@pytest.mark.parametrize("color", ["stability", "kind", "is_stable", "n_unstable"])
+@pytest.mark.parametrize("figure", [spectrum, lambda ds, color: fixed_points(ds, color=color, n_axes=2)])
+def test_symbols_say_the_same_where_colours_are_asked_for(color, figure):
+    ds = followed()
+    counts = xr.where(ds.stability == Stability.UNSTABLE, 1 + ds.time.astype(int), 0)
+    ds["n_unstable"] = xr.where((ds.stability == Stability.UNDECIDED) | (ds.stability == 0), -1, counts)
+    ds["kind"].attrs = {"flag_values": np.arange(3, dtype=np.int8), "flag_meanings": " ".join(FLAGS["kind"])}
+    found = shown(figure(ds, color=color))
+    of = {LOOKS[answer].name: LOOKS[answer].style.symbol for answer in Answer}
+    stable, neutral, unstable, undecided, _, slow = of.items()
+    expected = {
+        "stability": dict(
+            [stable, neutral, unstable, ("undecided", "diamond-open"), ("none", "circle-open")]
+        ),
+        "kind": {f"fixed, {word}": of[word] for word, _ in (stable, neutral, unstable, undecided)}
+        | {"slow": "circle-open"},
+        "n_unstable": {
+            **{"-1, " + word: symbol for word, symbol in (undecided, slow)},
+            **{"0, " + word: symbol for word, symbol in (stable, neutral)},
+            **dict(zip("123", (symbol for symbol, _ in UNSTABLE_LOOKS), strict=True)),
+        },
+    }
+    if color in expected:
+        assert {name.replace("−", "-"): symbol for name, symbol in found.items()} == expected[color]
+    assert set(found.values()) >= {symbol for symbol in of.values() if symbol != "diamond"}
+
+
 def test_files_without_the_variable_say_the_same():
     ds = build()
     code = np.select(

@@ -102,6 +102,27 @@ def test_tiny_and_huge_numbers_under_every_setting(setting):
     assert np.isfinite(ds["speed"]).all()
 
 
+@pytest.mark.parametrize("unit", [1e-200, 1e150])
+def test_points_of_tiny_and_huge_states(unit):
+    weights = np.array([[1.5, 0.3], [0.2, 1.2]])
+    model = fpa.vector_field(
+        lambda x, u: unit * jnp.tanh(weights @ (x / unit) + jnp.array([1e-3, 0.0]) * u[0]),
+        state=2,
+        inputs=["i"],
+    )
+    starts = unit * np.random.default_rng(0).standard_normal((32, 2))
+    inputs = {"i": xr.DataArray([0.0, 0.1], {"i": [0.0, 0.1]})}
+    with np.errstate(all="raise"):
+        ds = fpa.find_fixed_points(model, inputs=inputs, candidates=starts, progress=False)
+        ds = fpa.sensitivity(fpa.modes(fpa.eigendecompose(fpa.linearize(model, ds)), "i"))
+        assert (ds.n_fixed_points >= 1).all() and (fpa.to_long(ds).peak_growth >= 1).all()
+        assert len(fpa.summarize(ds)) == 2
+        fpa.plot.fixed_points(ds)
+        fpa.plot.spectrum(ds)
+        fpa.plot.bifurcation(ds, "x[0]")
+        fpa.plot.spectrum_by(ds, "i")
+
+
 def test_settings_are_the_callers_own_again(flow):
     with jax.debug_nans(True), np.errstate(all="raise"):
         with in_float64():

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fpanalysis import find_fixed_points, vector_field
+from fpanalysis.annotate import _judged
 from fpanalysis.schema import Stability
 from fpanalysis.spectra.stability import is_neutral, stability, time_scales
 
@@ -116,3 +118,43 @@ def test_time_domains_are_checked():
     for function in (stability, is_neutral):
         with pytest.raises((ValueError, jaxtyping.TypeCheckError), match="time_domain"):
             function(np.zeros((1, 3)), "discret")  # pyright: ignore[reportArgumentType]
+
+
+def slow_chain(rate, shear, time_domain):
+    """Return an exact matrix with eigenvalues −a, −2a, −3a and −1 (discrete: 1 plus these)."""
+    turn = np.kron([[1, 1], [1, -1]], [[1, 1], [1, -1]]) / 2
+    chain = np.diag([-rate, -2 * rate, -3 * rate, -1.0]) + np.diag([shear, shear, 0.0], 1)
+    return turn @ (chain + (time_domain == "discrete") * np.eye(4)) @ turn
+
+
+@pytest.mark.parametrize("vectors", [True, False])
+@pytest.mark.parametrize("time_domain", ["discrete", "continuous"])
+def test_modes_that_rounding_could_move_across_are_neutral(time_domain, vectors):
+    """All of them decay, but in continuous time one of the last grows as it is computed."""
+    chains = [(2.0**-4, 0.5), (2.0**-8, 64.0), (2.0**-10, 512.0)]
+    unit = np.diag([1.0, 1e6, 1e-6, 1e3])  # of the entries of the state
+    for change in (np.eye(4), unit):
+        jacobian = np.stack(
+            [change @ slow_chain(*each, time_domain) @ np.linalg.inv(change) for each in chains]
+        )
+        spectrum, margin = _judged(jacobian, time_domain, vectors)
+        assert stability(spectrum.eigenvalue, time_domain, margin).stability.tolist() == [1, 1, 3]
+        assert (margin[:2] == 0).all() and 4e-4 < margin[2] < 1e-2
+
+
+def test_what_does_not_act_back_moves_nothing():
+    """A feed-forward chain has its eigenvalues on the diagonal, however strong it is."""
+    chain = np.diag([-1e-6, -2e-6, -3e-6]) + np.diag([1e6, 1e6], 1)
+    spectrum, margin = _judged(chain[None], "continuous", True)
+    assert stability(spectrum.eigenvalue, "continuous", margin).is_stable.all() and margin.tolist() == [0.0]
+
+
+@pytest.mark.parametrize(("time_domain", "unit"), [("discrete", "1"), ("continuous", "1/s")])
+def test_margins_are_in_a_result_with_their_unit(time_domain, unit):
+    jacobian = slow_chain(2.0**-10, 512.0, time_domain)
+    model = vector_field(lambda x, u: jacobian @ x, state=4, time_domain=time_domain)
+    for spectra in ("full", "values", False):
+        ds = find_fixed_points(model, candidates=np.zeros((1, 4)), spectra=spectra, progress=False)
+        assert ds.stability_margin.attrs["units"] == unit
+        if spectra:
+            assert ds.stability.values.tolist() == [3] and not np.isfinite(ds.time_constant.values[0, 0])

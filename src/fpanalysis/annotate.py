@@ -8,10 +8,13 @@ import xarray as xr
 
 from fpanalysis._messages import listed
 from fpanalysis._progress import progress_bar
+from fpanalysis._rounding import usual_errors
 from fpanalysis.control.fields import AbstractField
 from fpanalysis.dataset import time_domain, time_units, variables
 from fpanalysis.linearization import Linearization, jacobians
 from fpanalysis.rows import Rows, in_order_of, rows_of
+from fpanalysis.schema import TimeDomain
+from fpanalysis.spectra.rounding import may_be_open, rounding_margin
 from fpanalysis.spectra.stability import stability, time_scales
 from fpanalysis.spectrum import DEFECTIVE_CONDITION, Spectrum, eigenpairs
 from fpanalysis.subject import Model, Subject, as_subject
@@ -47,11 +50,12 @@ def linearize(
         >>> fpa.linearize(model, ds).jacobian.dims
         ('fixed_point', 'state_out', 'state')
     """
-    subject = as_subject(model, ds.attrs.get("loop", "clamped"), field)
-    ds = _as_the_models(subject.fields[0], ds)
-    rows = rows_of(ds, first=[str(dim) for dim in subject.template.dims])
-    _check_members(subject, rows)
-    return _linearized(subject.fields, rows, progress)
+    with usual_errors():
+        subject = as_subject(model, ds.attrs.get("loop", "clamped"), field)
+        ds = _as_the_models(subject.fields[0], ds)
+        rows = rows_of(ds, first=[str(dim) for dim in subject.template.dims])
+        _check_members(subject, rows)
+        return _linearized(subject.fields, rows, progress)
 
 
 def _linearized(fields: Sequence[VectorField], rows: Rows, progress: bool) -> xr.Dataset:
@@ -78,7 +82,8 @@ def eigendecompose(ds: xr.Dataset, *, vectors: bool = True, progress: bool = Tru
         `is_stable`, `n_unstable` `(..., fixed_point)`, and with vectors `right_eigenvector`
         `(..., fixed_point, state, mode)`, `left_eigenvector` `(..., fixed_point, mode, state)`,
         `eigenvalue_condition` and `is_defective` `(..., fixed_point, mode)`. Modes within the result's
-        `stability_margin` of the boundary of stability are neutral. Where its `is_smooth` is False the
+        `stability_margin` of the boundary of stability are neutral; it is raised where rounding may have
+        moved ill-conditioned modes across. Where its `is_smooth` is False the
         Jacobian is not the system's derivative: the spectrum is NaN there, and `stability` is `undecided`.
 
     Raises:
@@ -92,16 +97,17 @@ def eigendecompose(ds: xr.Dataset, *, vectors: bool = True, progress: bool = Tru
         >>> bool((abs(ds.eigenvalue) < 1).all("mode").equals(ds.is_stable))
         True
     """
-    rows = rows_of(ds)
-    if "jacobian" not in ds:
-        raise ValueError("ds: expected the variable 'jacobian'; call linearize(model, ds) first")
-    jacobian, domain = rows.jacobian(rows.used), time_domain(ds)
-    n, parts = len(jacobian), []
-    with progress_bar(n, "spectra", progress) as done:
-        for start in range(0, max(n, 1), CHUNK):
-            parts.append(eigenpairs(jacobian[start : start + CHUNK], domain, vectors))
-            done(min(CHUNK, n - start))
-    return _with_spectrum(rows, _joined(parts))
+    with usual_errors():
+        rows = rows_of(ds)
+        if "jacobian" not in ds:
+            raise ValueError("ds: expected the variable 'jacobian'; call linearize(model, ds) first")
+        jacobian, domain = rows.jacobian(rows.used), time_domain(ds)
+        n, parts = len(jacobian), []
+        with progress_bar(n, "spectra", progress) as done:
+            for start in range(0, max(n, 1), CHUNK):
+                parts.append(_judged(jacobian[start : start + CHUNK], domain, vectors))
+                done(min(CHUNK, n - start))
+        return _with_spectrum(rows, *_joined(parts))
 
 
 def add_spectra(fields: Sequence[VectorField], ds: xr.Dataset, spectra: str, progress: bool) -> xr.Dataset:
@@ -119,10 +125,10 @@ def add_spectra(fields: Sequence[VectorField], ds: xr.Dataset, spectra: str, pro
     points = _points(fields, rows)
     # The Jacobians are let go part by part: all of them together may not fit in memory.
     spectrums = [
-        eigenpairs(jacobians(*args).state, fields[0].time_domain, vectors=False)
+        _judged(jacobians(*args).state, fields[0].time_domain, vectors=False)
         for args in _parts(fields, points, "spectra", progress)
     ]
-    return _with_spectrum(rows, _joined(spectrums))
+    return _with_spectrum(rows, *_joined(spectrums))
 
 
 class _Points(NamedTuple):
@@ -177,21 +183,22 @@ def to_long(ds: xr.Dataset) -> xr.Dataset:
         >>> long.sizes["fixed_point"] == int(ds.n_fixed_points.sum())
         True
     """
-    rows = rows_of(ds)
-    where = np.nonzero(rows.used)
-    places = dict(zip((*rows.dims, "fixed_point"), where, strict=True))
-    whole = rows.ds
-    if "rank" in whole.coords:  # a long one has the ranks already
-        whole = whole.drop_vars("fixed_point", errors="ignore")
-    long = whole.isel({dim: xr.DataArray(index, dims="point") for dim, index in places.items()})
-    long = long.rename({"fixed_point": "rank"} if "fixed_point" in long.coords else {})
-    long = long.rename({"point": "fixed_point"})
-    repeated = {
-        name: long[name].expand_dims(fixed_point=len(where[0]))
-        for name in long.data_vars
-        if "fixed_point" not in long[name].dims
-    }
-    return long.assign(repeated).assign_coords(fixed_point=np.arange(len(where[0])))
+    with usual_errors():
+        rows = rows_of(ds)
+        where = np.nonzero(rows.used)
+        places = dict(zip((*rows.dims, "fixed_point"), where, strict=True))
+        whole = rows.ds
+        if "rank" in whole.coords:  # a long one has the ranks already
+            whole = whole.drop_vars("fixed_point", errors="ignore")
+        long = whole.isel({dim: xr.DataArray(index, dims="point") for dim, index in places.items()})
+        long = long.rename({"fixed_point": "rank"} if "fixed_point" in long.coords else {})
+        long = long.rename({"point": "fixed_point"})
+        repeated = {
+            name: long[name].expand_dims(fixed_point=len(where[0]))
+            for name in long.data_vars
+            if "fixed_point" not in long[name].dims
+        }
+        return long.assign(repeated).assign_coords(fixed_point=np.arange(len(where[0])))
 
 
 def _as_the_models(field: VectorField, ds: xr.Dataset) -> xr.Dataset:
@@ -245,10 +252,26 @@ def _with_jacobians(field: VectorField, rows: Rows, lines: Linearization) -> xr.
     return rows.added(variables(rows.dims, rows.used, made), state_out=np.array(field.state, str))
 
 
-def _with_spectrum(rows: Rows, spectrum: Spectrum) -> xr.Dataset:
+def _judged(jacobian: np.ndarray, domain: TimeDomain, vectors: bool) -> tuple[Spectrum, np.ndarray]:
+    """Return the spectra of Jacobians, and the margins of stability that rounding makes necessary."""
+    spectrum = eigenpairs(jacobian, domain, vectors)
+    if spectrum.condition is not None:
+        return spectrum, rounding_margin(jacobian, spectrum.eigenvalue, spectrum.condition, domain)
+    margin = np.zeros(len(jacobian))
+    # Condition numbers come with vectors only, which are not kept.
+    rows = np.flatnonzero(may_be_open(jacobian, spectrum.eigenvalue, domain))
+    if len(rows):
+        whole = eigenpairs(jacobian[rows], domain)
+        spectrum.eigenvalue[rows] = whole.eigenvalue
+        margin[rows] = rounding_margin(jacobian[rows], whole.eigenvalue, whole.condition, domain)
+    return spectrum, margin
+
+
+def _with_spectrum(rows: Rows, spectrum: Spectrum, margin: np.ndarray) -> xr.Dataset:
     ds, used = rows.ds, rows.used
     domain = time_domain(ds)
-    margin = rows.of("stability_margin", used) if "stability_margin" in ds else None
+    if "stability_margin" in ds:
+        margin = np.fmax(margin, rows.of("stability_margin", used))
     if "is_smooth" in ds:
         for array in filter(lambda each: each is not None, vars(spectrum).values()):
             array[~rows.of("is_smooth", used)] = np.nan
@@ -258,6 +281,7 @@ def _with_spectrum(rows: Rows, spectrum: Spectrum) -> xr.Dataset:
         "eigenvalue": (spectrum.eigenvalue, "1/s" if domain == "continuous" else "1"),
         "time_constant": (time_constant, time_unit),
         "frequency": (frequency, frequency_unit),
+        "stability_margin": (margin, "1/s" if domain == "continuous" else "1"),
     }
     for name, values in stability(spectrum.eigenvalue, domain, margin)._asdict().items():
         made[name] = (values, None)
@@ -269,9 +293,10 @@ def _with_spectrum(rows: Rows, spectrum: Spectrum) -> xr.Dataset:
     return rows.added(variables(rows.dims, used, made), mode=np.arange(spectrum.eigenvalue.shape[-1]))
 
 
-def _joined(parts: list[Spectrum]) -> Spectrum:
+def _joined(parts: list[tuple[Spectrum, np.ndarray]]) -> tuple[Spectrum, np.ndarray]:
     def column(name: str) -> Any:
-        arrays = [getattr(part, name) for part in parts]
+        arrays = [getattr(spectrum, name) for spectrum, _ in parts]
         return None if arrays[0] is None else np.concatenate(arrays)
 
-    return Spectrum(*map(column, ("eigenvalue", "right", "left", "condition")))
+    spectrum = Spectrum(*map(column, ("eigenvalue", "right", "left", "condition")))
+    return spectrum, np.concatenate([margin for _, margin in parts])

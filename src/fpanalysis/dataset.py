@@ -152,8 +152,14 @@ def _counts(found: Sequence[Points], effort: Effort) -> dict[str, np.ndarray]:
 
 
 def _assemble(field: VectorField, conditions: Conditions, values: dict, attrs: dict) -> xr.Dataset:
+    rate = "1/s" if field.time_domain == "continuous" else "1"
     shaped = {
-        name: variable(name, conditions.dims, array.reshape(conditions.shape + array.shape[1:]))
+        name: variable(
+            name,
+            conditions.dims,
+            array.reshape(conditions.shape + array.shape[1:]),
+            rate if name == "stability_margin" else None,
+        )
         for name, array in values.items()
     }
     coords: dict[str, Any] = {str(name): coord.variable for name, coord in conditions.template.coords.items()}

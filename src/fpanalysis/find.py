@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from fpanalysis._messages import nearest
+from fpanalysis._rounding import usual_errors
 from fpanalysis.annotate import add_spectra, spectra_bytes
 from fpanalysis.body import add_body
 from fpanalysis.cautions import warn_of_result
@@ -123,36 +124,37 @@ def find_fixed_points(
         >>> dict(fpa.find_fixed_points(controllers, goal, spectra=False).n_fixed_points.sizes)
         {'field_std': 2, 'replicate': 3, 'context': 2, 'goal': 4}
     """
-    subject = as_subject(model, loop, field)
-    own, conditions = conditions_of(subject, goal, inputs)
-    solver = DampedNewton() if solver is None else solver
-    has_neighbours = candidates is None and (bool(subject.controllers) or "time" in own.dims)
-    n_candidates = (FEW if has_neighbours else MANY) if n_candidates is None else n_candidates
-    _check(solver, n_candidates, exhaustive, spectra, tol, seed, memory_limit)
-    n_candidates, tol, seed = int(n_candidates), float(tol), int(seed)
-    given = None
-    if candidates is not None:
-        given = spread_candidates(candidates, subject.fields[0].state, conditions)
-        n_candidates = int(given.shape[1])
-        given = given.reshape(len(subject.fields), len(own.u), *given.shape[1:])
+    with usual_errors():
+        subject = as_subject(model, loop, field)
+        own, conditions = conditions_of(subject, goal, inputs)
+        solver = DampedNewton() if solver is None else solver
+        has_neighbours = candidates is None and (bool(subject.controllers) or "time" in own.dims)
+        n_candidates = (FEW if has_neighbours else MANY) if n_candidates is None else n_candidates
+        _check(solver, n_candidates, exhaustive, spectra, tol, seed, memory_limit)
+        n_candidates, tol, seed = int(n_candidates), float(tol), int(seed)
+        given = None
+        if candidates is not None:
+            given = spread_candidates(candidates, subject.fields[0].state, conditions)
+            n_candidates = int(given.shape[1])
+            given = given.reshape(len(subject.fields), len(own.u), *given.shape[1:])
 
-    u = conditions.u.reshape(len(subject.fields), len(own.u), -1)
-    plan = Plan(
-        subject, own, u, given, n_candidates, has_neighbours, exhaustive, slow_points, solver, tol, seed
-    )
-    points, effort, precision = solve_members(plan, progress)
-    attrs = attributes(subject.fields, _configuration(plan, spectra))
-    ds = to_dataset(subject.fields[0], conditions, points, effort, attrs)
-    if subject.controllers:
-        assert subject.loop is not None
-        ds = add_body(subject.controllers[0], subject.loop, ds)
-    is_compared = "time" in own.dims and own.template.sizes["time"] > 1 and has_neighbours
-    warn_of_result(ds, subject, conditions, precision, is_compared)
-    if not spectra:
-        return ds
-    return add_spectra(
-        subject.fields, ds, _affordable(subject.fields[0], ds, spectra, memory_limit), progress
-    )
+        u = conditions.u.reshape(len(subject.fields), len(own.u), -1)
+        plan = Plan(
+            subject, own, u, given, n_candidates, has_neighbours, exhaustive, slow_points, solver, tol, seed
+        )
+        points, effort, precision = solve_members(plan, progress)
+        attrs = attributes(subject.fields, _configuration(plan, spectra))
+        ds = to_dataset(subject.fields[0], conditions, points, effort, attrs)
+        if subject.controllers:
+            assert subject.loop is not None
+            ds = add_body(subject.controllers[0], subject.loop, ds)
+        is_compared = "time" in own.dims and own.template.sizes["time"] > 1 and has_neighbours
+        warn_of_result(ds, subject, conditions, precision, is_compared)
+        if not spectra:
+            return ds
+        return add_spectra(
+            subject.fields, ds, _affordable(subject.fields[0], ds, spectra, memory_limit), progress
+        )
 
 
 def _configuration(plan: Plan, spectra: str | bool) -> dict[str, Any]:

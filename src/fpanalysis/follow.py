@@ -2,6 +2,7 @@
 
 import xarray as xr
 
+from fpanalysis._rounding import usual_errors
 from fpanalysis.branches import add_branches
 from fpanalysis.mode_tracks import has_vectors, track_modes
 
@@ -61,5 +62,6 @@ def follow(ds: xr.Dataset, dim: str) -> xr.Dataset:
         >>> float(abs(ds.x.isel(state=0).where(ds.branch == 0)).max().round(9))
         0.0
     """
-    ds = add_branches(ds, dim)
-    return track_modes(ds, dim) if has_vectors(ds) else ds
+    with usual_errors():
+        ds = add_branches(ds, dim)
+        return track_modes(ds, dim) if has_vectors(ds) else ds

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import xarray as xr
 
+from fpanalysis._rounding import usual_errors
 from fpanalysis.dataset import time_domain, variables
 from fpanalysis.follow import follow
 from fpanalysis.nonnormality import henrici, initial_growth, peak_growth
@@ -43,6 +44,9 @@ def modes(ds: xr.Dataset, dim: str | None = None) -> xr.Dataset:
     Raises:
         ValueError: the dataset has no full spectra, or no such dim.
 
+    Warns:
+        UserWarning: Jacobians are not finite, or amplify rounding too much; what follows from them is NaN.
+
     Sources:
         Henrici 1962, Numerische Mathematik 4; Trefethen and Embree 2005, Spectra and Pseudospectra.
 
@@ -53,31 +57,39 @@ def modes(ds: xr.Dataset, dim: str | None = None) -> xr.Dataset:
         >>> bool((memories.initial_growth <= memories.peak_growth + 1e-12).all())
         True
     """
-    rows = rows_of(ds)
-    _check(ds, _SPECTRUM, "full spectra")
-    if dim is not None:
-        rows = rows_of(follow(ds, dim))
-    used, domain = rows.used, time_domain(ds)
-    jacobian, eigenvalue = rows.jacobian(used), rows.of("eigenvalue", used)
-    if eigenvalue.shape[1] != jacobian.shape[1]:
-        raise ValueError(
-            f"ds: expected all {jacobian.shape[1]} modes, got {eigenvalue.shape[1]}: how a disturbance grows "
-            "depends on all of them; select modes afterwards"
-        )
-    spectrum = Spectrum(eigenvalue, *(rows.of(name, used) for name in _SPECTRUM[2:]))
-    rate = "1/s" if domain == "continuous" else "1"
-    made: dict[str, tuple[np.ndarray, str | None]] = {
-        "henrici": (henrici(jacobian, spectrum.eigenvalue), None),
-        "initial_growth": (initial_growth(jacobian, domain), rate),
-        "peak_growth": (peak_growth(jacobian, spectrum, domain), None),
-    }
-    if "input_jacobian" in ds:
-        drive = spectrum.left.conj() @ rows.of("input_jacobian", used)
-        drive[rows.of("is_defective", used)] = np.nan
-        made["mode_input"] = (drive, None)
-    if "output_jacobian" in ds:
-        made["mode_output"] = (rows.of("output_jacobian", used) @ spectrum.right, None)
-    return rows.added(variables(rows.dims, used, made))
+    with usual_errors():
+        rows = rows_of(ds)
+        _check(ds, _SPECTRUM, "full spectra")
+        if dim is not None:
+            rows = rows_of(follow(ds, dim))
+        used, domain = rows.used, time_domain(ds)
+        jacobian, eigenvalue = rows.jacobian(used), rows.of("eigenvalue", used)
+        if eigenvalue.shape[1] != jacobian.shape[1]:
+            raise ValueError(
+                f"ds: expected all {jacobian.shape[1]} modes, got {eigenvalue.shape[1]}: how a disturbance "
+                "grows depends on all of them; select modes afterwards"
+            )
+        if unknown := int((~np.isfinite(jacobian).all(axis=(1, 2))).sum()):
+            warnings.warn(
+                f"modes: the Jacobians of {unknown} of {len(jacobian)} points are not finite; what follows "
+                "from them is NaN",
+                stacklevel=2,
+            )
+        spectrum = Spectrum(eigenvalue, *(rows.of(name, used) for name in _SPECTRUM[2:]))
+        margin = rows.of("stability_margin", used) if "stability_margin" in ds else None
+        rate = "1/s" if domain == "continuous" else "1"
+        made: dict[str, tuple[np.ndarray, str | None]] = {
+            "henrici": (henrici(jacobian, spectrum.eigenvalue), None),
+            "initial_growth": (initial_growth(jacobian, domain), rate),
+            "peak_growth": (peak_growth(jacobian, spectrum, domain, margin), None),
+        }
+        if "input_jacobian" in ds:
+            drive = spectrum.left.conj() @ rows.of("input_jacobian", used)
+            drive[rows.of("is_defective", used)] = np.nan
+            made["mode_input"] = (drive, None)
+        if "output_jacobian" in ds:
+            made["mode_output"] = (rows.of("output_jacobian", used) @ spectrum.right, None)
+        return rows.added(variables(rows.dims, used, made))
 
 
 def sensitivity(ds: xr.Dataset) -> xr.Dataset:
@@ -113,26 +125,27 @@ def sensitivity(ds: xr.Dataset) -> xr.Dataset:
         >>> fpa.sensitivity(ds).sensitivity.values.tolist()
         [[[0.5]]]
     """
-    rows = rows_of(ds)
-    _check(ds, ("jacobian",), "Jacobians")
-    if "input_jacobian" not in ds:
-        raise ValueError("ds: the model has no inputs that its points could depend on")
-    fixed = rows.kind == Kind.FIXED
-    isolated = rows.of("is_isolated", fixed) if "is_isolated" in ds else None
-    found = shifts(rows.jacobian(fixed), rows.of("input_jacobian", fixed), time_domain(ds), isolated)
-    made = {"sensitivity": found.shift, "sensitivity_condition": found.condition}
-    if "output_jacobian" in ds:
-        with np.errstate(invalid="ignore"):  # of infinite shifts
-            change = rows.of("output_jacobian", fixed) @ found.shift
-        made["output_sensitivity"] = np.where(found.condition[:, None, None] > SINGULAR, np.inf, change)
-    if singular := int((found.condition > SINGULAR).sum()):
-        warnings.warn(
-            f"sensitivity: the systems of {singular} of {len(found.condition)} points are singular to "
-            f"rounding (sensitivity_condition above {SINGULAR:g}): at a fold or along a line attractor no "
-            "finite shift follows from the Jacobian",
-            stacklevel=2,
-        )
-    return rows.added(variables(rows.dims, fixed, {name: (each, None) for name, each in made.items()}))
+    with usual_errors():
+        rows = rows_of(ds)
+        _check(ds, ("jacobian",), "Jacobians")
+        if "input_jacobian" not in ds:
+            raise ValueError("ds: the model has no inputs that its points could depend on")
+        fixed = rows.kind == Kind.FIXED
+        isolated = rows.of("is_isolated", fixed) if "is_isolated" in ds else None
+        found = shifts(rows.jacobian(fixed), rows.of("input_jacobian", fixed), time_domain(ds), isolated)
+        made = {"sensitivity": found.shift, "sensitivity_condition": found.condition}
+        if "output_jacobian" in ds:
+            with np.errstate(invalid="ignore"):  # of infinite shifts
+                change = rows.of("output_jacobian", fixed) @ found.shift
+            made["output_sensitivity"] = np.where(found.condition[:, None, None] > SINGULAR, np.inf, change)
+        if singular := int((found.condition > SINGULAR).sum()):
+            warnings.warn(
+                f"sensitivity: the systems of {singular} of {len(found.condition)} points are singular to "
+                f"rounding (sensitivity_condition above {SINGULAR:g}): at a fold or along a line attractor "
+                "no finite shift follows from the Jacobian",
+                stacklevel=2,
+            )
+        return rows.added(variables(rows.dims, fixed, {name: (each, None) for name, each in made.items()}))
 
 
 def _check(ds: xr.Dataset, names: tuple[str, ...], what: str) -> None:

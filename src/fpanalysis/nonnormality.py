@@ -10,7 +10,7 @@ from fpanalysis.accurate_products import Accurate, exponential
 from fpanalysis.peaks import NEARLY, Peak, Powers, largest_power, norms
 from fpanalysis.schema import TimeDomain
 from fpanalysis.spectra.stability import is_neutral
-from fpanalysis.spectrum import Spectrum
+from fpanalysis.spectrum import Spectrum, scaled
 
 # Powers that are formed one after the other for all matrices; most peaks lie among them.
 _DIRECT_POWERS = 64
@@ -39,13 +39,14 @@ def henrici(jacobian: np.ndarray, eigenvalue: np.ndarray) -> np.ndarray:
         >>> henrici(np.array([[[0.5, 1.0], [0.0, 0.5]]]), np.array([[0.5, 0.5]])).round(3)
         array([0.816])
     """
-    largest = np.abs(jacobian).max(axis=(1, 2), initial=0.0)
-    scale = np.where(largest > 0, largest, 1.0)  # squares of small numbers underflow
-    square = np.sum((jacobian / scale[:, None, None]) ** 2, axis=(1, 2))
-    rest = square - np.sum(np.abs(eigenvalue / scale[:, None]) ** 2, axis=1)
+    # By powers of two, so that no squares overflow or vanish.
+    exponent = np.frexp(np.abs(jacobian).max(axis=(1, 2), initial=0.0))[1]
+    jacobian = scaled(jacobian, -exponent[:, None, None])
+    square = np.sum(jacobian**2, axis=(1, 2))
+    rest = square - np.sum(np.abs(scaled(eigenvalue, -exponent[:, None])) ** 2, axis=1)
     with threadpool_limits(1, user_api="blas"):
         for row in np.flatnonzero((rest < _CANCELLED * square) & (square > 0)):
-            rest[row] = _off_diagonal(jacobian[row] / scale[row])
+            rest[row] = _off_diagonal(jacobian[row])
     return np.sqrt(rest / np.where(square > 0, square, 1.0))
 
 
@@ -67,6 +68,9 @@ def initial_growth(jacobian: np.ndarray, time_domain: TimeDomain) -> np.ndarray:
         jacobian: `(n, state, state)`.
         time_domain: `"discrete"` or `"continuous"`.
 
+    Returns:
+        Factors or rates `(n,)`; NaN where a matrix is not finite.
+
     Example:
         >>> import numpy as np
         >>> initial_growth(np.array([[[-1.0, 4.0], [0.0, -1.0]]]), "continuous")
@@ -75,12 +79,20 @@ def initial_growth(jacobian: np.ndarray, time_domain: TimeDomain) -> np.ndarray:
     with threadpool_limits(1, user_api="blas"):
         if time_domain == "discrete":
             return norms(jacobian)
-        return np.linalg.eigvalsh(0.5 * (jacobian + jacobian.transpose(0, 2, 1))).max(
+        finite = np.asarray(np.isfinite(jacobian).all(axis=(1, 2)))
+        known = np.where(finite[:, None, None], jacobian, 0.0)
+        fastest = np.linalg.eigvalsh(0.5 * known + 0.5 * known.transpose(0, 2, 1)).max(
             axis=-1, initial=-np.inf
         )
+        return np.where(finite, fastest, np.nan)
 
 
-def peak_growth(jacobian: np.ndarray, spectrum: Spectrum[np.ndarray], time_domain: TimeDomain) -> np.ndarray:
+def peak_growth(
+    jacobian: np.ndarray,
+    spectrum: Spectrum[np.ndarray],
+    time_domain: TimeDomain,
+    margin: np.ndarray | None = None,
+) -> np.ndarray:
     """Return the largest factor by which any disturbance ever grows: `sup ‖Jᵏ‖₂` or `sup ‖e^{Jt}‖₂`.
 
     At least 1, since time 0 counts; infinite for matrices with neutral or growing modes. Modes are used for
@@ -93,18 +105,20 @@ def peak_growth(jacobian: np.ndarray, spectrum: Spectrum[np.ndarray], time_domai
     The result is right to a relative 1e-6. Two cases have less: where two or more oscillations of different
     frequency last for more than 4,096 steps it is the largest of some thousand phases, which may be 1e-3
     below the largest of all; and where rounding is amplified by more than 1e24, 32 digits do not suffice.
-    The result is NaN then, with a warning.
+    That begins with peaks of about 1e9 where modes are slow and nearly parallel. The result is NaN then, with
+    a warning, and so it is where powers grow though the computed eigenvalues decay.
 
     Args:
         jacobian: `(n, state, state)`.
         spectrum: their eigenpairs.
         time_domain: `"discrete"` or `"continuous"`.
+        margin: how far from the boundary of stability modes count as neutral, `(n,)`; see `neutral_margin`.
 
     Returns:
         Factors `(n,)`; NaN where they cannot be computed.
 
     Warns:
-        UserWarning: some cannot be computed, or powers grow though the computed eigenvalues decay.
+        UserWarning: some cannot be computed.
 
     Example:
         >>> import numpy as np
@@ -115,10 +129,11 @@ def peak_growth(jacobian: np.ndarray, spectrum: Spectrum[np.ndarray], time_domai
     """
     value = spectrum.eigenvalue
     inside = np.abs(value) < 1.0 if time_domain == "discrete" else value.real < 0.0
-    decays = np.all(inside & ~is_neutral(value, time_domain), axis=-1)
+    decays = np.all(inside & ~is_neutral(value, time_domain, margin), axis=-1)
     out = np.where(np.isnan(value).any(axis=-1), np.nan, np.inf)
     if decays.any():
-        with threadpool_limits(1, user_api="blas"):
+        # What overflows is not finite, and seen to be.
+        with threadpool_limits(1, user_api="blas"), np.errstate(over="ignore", invalid="ignore"):
             peaks = _peaks if time_domain == "discrete" else _peaks_in_time
             out[decays] = peaks(jacobian[decays])
         _warn(out[decays])
@@ -129,13 +144,8 @@ def _warn(peak: np.ndarray) -> None:
     if unknown := int(np.isnan(peak).sum()):
         warnings.warn(
             f"peak_growth is NaN for {unknown} of {len(peak)} matrices: they amplify rounding errors beyond "
-            "32 digits",
-            stacklevel=4,
-        )
-    if grow := int(np.isinf(peak).sum()):
-        warnings.warn(
-            f"peak_growth: the powers of {grow} of {len(peak)} matrices grow without bound though their "
-            "computed eigenvalues decay: these are not accurate (see eigenvalue_condition)",
+            "32 digits, or grow without bound though their computed eigenvalues decay (see "
+            "eigenvalue_condition)",
             stacklevel=4,
         )
 
@@ -154,7 +164,7 @@ def _with_later(powers: Powers, first: np.ndarray) -> Peak:
     best = float(first.max())
     if best > _DELICATE:
         all_of_them = largest_power(powers, 1, 1.0)
-        return all_of_them._replace(norm=float(np.maximum(1.0, all_of_them.norm)))
+        return all_of_them._replace(norm=float(np.maximum(first[1], all_of_them.norm)))  # NaN stays
     later = largest_power(powers, _DIRECT_POWERS, best)
     return Peak(float(np.maximum(best, later.norm)), _tops(first) + later.powers)
 

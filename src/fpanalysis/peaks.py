@@ -22,7 +22,10 @@ _HUGE = 1e100
 _SMALL_PRIMES = 2 * 3 * 5 * 7 * 11 * 13
 # Two ways to one power must agree this well, or the search is repeated with more digits, or given up.
 _AGREEMENT = 1e-7
-_KNOWN = 1e-4
+# Larger norms than this amplify rounding so much that 16 digits may show the peak in a wrong place.
+_DELICATE = 1e6
+# What the second way changes the matrix by, relatively: a few times the error of a product with 32 digits.
+_CHANGE = 1e-31
 # Directions that a power shrinks to this share of its norm are left out of the powers that follow.
 _RANK = 1e-15
 # Numbers in one batch of powers.
@@ -33,7 +36,7 @@ class Peak(NamedTuple):
     """Where the powers of a matrix are largest.
 
     Attributes:
-        norm: the largest 2-norm; infinite where the powers grow without bound, NaN where rounding hides it.
+        norm: the largest 2-norm; NaN where rounding hides it, or the powers do not end.
         powers: which power has it, and others that are nearly as large as those next to them are smaller.
     """
 
@@ -50,8 +53,10 @@ class _Samples(NamedTuple):
 
 
 def norms(matrix: np.ndarray) -> np.ndarray:
-    """Return the 2-norms of matrices `(..., row, column)`."""
-    return np.linalg.svd(matrix, compute_uv=False).max(axis=-1, initial=0.0)
+    """Return the 2-norms of matrices `(..., row, column)`; NaN of those that are not finite."""
+    finite = np.asarray(np.isfinite(matrix).all(axis=(-2, -1)))
+    known = np.where(finite[..., None, None], matrix, 0.0)
+    return np.where(finite, np.linalg.svd(known, compute_uv=False).max(axis=-1, initial=0.0), np.nan)
 
 
 class Powers:
@@ -76,14 +81,14 @@ class Powers:
 
     def norm(self, k: int) -> float:
         """Return `‖Aᵏ‖₂`, `k ≥ 1`."""
-        return float(np.linalg.norm(self.power(k).high, 2))
+        return float(norms(self.power(k).high))
 
-    def norm_in_two(self, k: int) -> float:
-        """Return `‖Aᵏ‖` by other products, with other rounding errors."""
-        first = max(k // 3, 1)
-        if k == first:
-            return self.norm(k)
-        return float(np.linalg.norm(multiply(self.power(first), self.power(k - first)).high, 2))
+    def changed(self) -> "Powers":
+        """Return the powers of a matrix that differs in the 31st digit, whose rounding errors are others."""
+        high, low = self.squares[0]
+        signs = np.random.default_rng(0).choice([-1.0, 1.0], high.shape)
+        change = _CHANGE * signs * np.abs(high).max(initial=0.0)
+        return Powers(Accurate(high, change if low is None else low + change))
 
 
 def largest_power(powers: Powers, start: int, best: float) -> Peak:
@@ -95,42 +100,60 @@ def largest_power(powers: Powers, start: int, best: float) -> Peak:
     and of each octave beyond 512; around the best 16 of these samples there are 512 closer ones, and so on,
     until they are next to each other.
 
-    The largest power is computed a second time with 32 digits. If the norms differ by more than 1e-7, the
-    search is repeated with 32 digits throughout; if two ways of doing so still differ by more than 1e-4, the
-    norm is NaN.
+    The largest power is computed again with 32 digits. If the norms differ by more than 1e-7, or are so
+    large that rounding may hide the peak, the search is repeated with 32 digits throughout. If the peak then
+    moves by more than 1e-7 when the 31st digit of `A` is changed, its norm is NaN; so it is where no square
+    ends the search.
 
     Args:
         powers: `A`, with both its parts.
         start: the first power, itself a power of two.
         best: the largest norm that is known from elsewhere, at least 1. What is clearly below it is skipped.
     """
-    peak = _search(powers, start, best, exact=False)
-    if not peak.powers:
+    squares = _squares(powers)
+    if squares is None:
+        return Peak(np.nan, [])
+    if max(squares, default=1.0) <= _DELICATE:
+        peak = _search(powers, start, len(squares), best, exact=False)
+        if peak.norm == 0.0:
+            return peak
+        if peak.powers and _agree(value := powers.norm(peak.powers[0]), peak.norm) and value <= _DELICATE:
+            return Peak(value, peak.powers)
+    peak = _search(powers, start, len(squares), best, exact=True)
+    if not peak.powers or _agree(peak.norm, powers.changed().norm(peak.powers[0])):
         return peak
-    value = powers.norm(peak.powers[0])
-    if abs(value - peak.norm) <= _AGREEMENT * value:
-        return Peak(value, peak.powers)
-    peak = _search(powers, start, best, exact=True)
-    if not peak.powers:
-        return peak
-    value, other = powers.norm(peak.powers[0]), powers.norm_in_two(peak.powers[0])
-    return Peak(value, peak.powers) if abs(value - other) <= _KNOWN * value else Peak(np.nan, [])
+    return Peak(np.nan, [])
 
 
-def _search(powers: Powers, start: int, best: float, exact: bool) -> Peak:
-    found: list[_Samples] = []
-    for octave in range(start.bit_length() - 1, _OCTAVES):
-        first = 1 << octave
-        norm = float(np.linalg.norm(powers.square(octave).high, 2))
+def _agree(one: float, other: float) -> bool:
+    return abs(one - other) <= _AGREEMENT * one
+
+
+def _squares(powers: Powers) -> list[float] | None:
+    """Return the norms of `A`, `A²`, `A⁴`, … above 1; None where they do not end, as far as can be told."""
+    out: list[float] = []
+    for octave in range(_OCTAVES):
+        norm = float(norms(powers.square(octave).high))
         if norm <= 1.0:
-            return _peak(_refined(powers, found, best, exact), best)
-        if norm > _HUGE:
-            return Peak(np.inf, [])
+            return out
+        if not norm <= _HUGE:
+            return None
+        out.append(norm)
+    return None
+
+
+def _search(powers: Powers, start: int, octaves: int, best: float, exact: bool) -> Peak:
+    """Return the largest of the powers from `start` to `2^octaves`; NaN where samples contradict others."""
+    found: list[_Samples] = []
+    known = best
+    for octave in range(start.bit_length() - 1, octaves):
+        first = 1 << octave
         stride = 1 if first < _EXHAUSTIVE else _odd(first // _SAMPLES)
         part = _sampled(powers, first, stride, first // stride, _HOPELESS * best, exact)
         best = max(best, float(part.norm.max()))
         found.append(part)
-    return Peak(np.nan, [])
+    peak = _peak(_refined(powers, found, best, exact), best)
+    return Peak(np.nan, []) if best > known and not peak.powers else peak
 
 
 def _refined(powers: Powers, found: list[_Samples], best: float, exact: bool) -> list[_Samples]:
@@ -212,5 +235,6 @@ def _norms_of(side_by_side: np.ndarray, size: int, least: float) -> np.ndarray:
     large = out >= least
     out[~large] = 0.0
     gram = matrices[large].transpose(0, 2, 1) @ matrices[large]
-    out[large] = np.sqrt(np.linalg.eigvalsh(gram).max(axis=-1, initial=0.0)) if size > 1 else out[large]
+    if size > 1 and np.isfinite(gram).all():  # the square sum is a bound where squares are too large
+        out[large] = np.sqrt(np.linalg.eigvalsh(gram).max(axis=-1, initial=0.0))
     return out

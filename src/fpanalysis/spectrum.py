@@ -17,6 +17,8 @@ DEFECTIVE_CONDITION = 1e10
 # Moduli closer than this, relatively, are a tie when the phase of an eigenvector is chosen.
 _TIE = 1e-9
 _CHUNK_BYTES = 64 * 2**20
+# Matrices whose largest entry has a larger binary exponent, or one this far below 0, are scaled for LAPACK.
+_MODERATE = 256
 
 
 _Vectors = TypeVar("_Vectors", np.ndarray, None)
@@ -91,6 +93,11 @@ def eigenpairs(
     if time_domain not in ("discrete", "continuous"):
         raise ValueError(f"time_domain: expected 'discrete' or 'continuous', got {time_domain!r}")
     n, size, _ = jacobian.shape
+    exponent = np.frexp(np.where(np.isfinite(jacobian), np.abs(jacobian), 0.0).max(axis=(1, 2), initial=0.0))[
+        1
+    ]
+    exponent = np.where(np.abs(exponent) > _MODERATE, exponent, 0)
+    jacobian = scaled(jacobian, -exponent[:, None, None])
     result = _empty(n, size, vectors)
     bad = np.asarray(~np.isfinite(jacobian).all(axis=(1, 2)))
     most = max(1, _CHUNK_BYTES // max(1, 48 * size * size))
@@ -103,9 +110,19 @@ def eigenpairs(
             part = _ordered(_geev(jacobian[rows], bad[rows], vectors), time_domain)
             for whole, piece in zip(_arrays(result), _arrays(part), strict=True):
                 whole[rows] = piece
+    result.eigenvalue[:] = scaled(result.eigenvalue, exponent[:, None])
     for whole in _arrays(result):
         whole[bad] = np.nan
     return result
+
+
+def scaled(numbers: np.ndarray, exponent: np.ndarray) -> np.ndarray:
+    """Return real or complex numbers times `2^exponent`, which rounds nothing that stays a normal number."""
+    if not np.iscomplexobj(numbers):
+        return np.ldexp(numbers, exponent)
+    out = np.empty(np.broadcast_shapes(numbers.shape, exponent.shape), np.complex128)
+    out.real, out.imag = np.ldexp(np.real(numbers), exponent), np.ldexp(np.imag(numbers), exponent)
+    return out
 
 
 def _arrays(spectrum: Spectrum[np.ndarray] | Spectrum[None]) -> list[np.ndarray]:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from fpanalysis._rounding import usual_errors
 from fpanalysis.dataset import time_units
 from fpanalysis.rows import rows_of
 from fpanalysis.schema import SCHEMA, Kind, Status
@@ -48,22 +49,23 @@ def summarize(ds: xr.Dataset) -> pd.DataFrame:
         >>> table["note"].iloc[0]
         'force 0.0053 N does not vanish: the body would not stay'
     """
-    rows = rows_of(ds)
-    of_points = {name: rows.array(name) for name in _OF_POINTS if name in rows.ds}
-    if "u" in rows.ds:
-        rows.of_conditions("u")  # points under several inputs are of several conditions
-    of_conditions = {name: rows.of_conditions(name) for name in _OF_CONDITIONS if name in rows.ds}
-    units = {name: _unit(rows.ds, name) for name in of_points}
-    table = [
-        _row(
-            {name: values[index] for name, values in of_points.items()},
-            {name: values[index] for name, values in of_conditions.items()},
-            units,
-            is_closed=rows.ds.attrs.get("loop") == "closed",
-        )
-        for index in np.ndindex(rows.kind.shape[:-1])
-    ]
-    return pd.DataFrame(table, index=_index(rows.ds, rows.dims))
+    with usual_errors():
+        rows = rows_of(ds)
+        of_points = {name: rows.array(name) for name in _OF_POINTS if name in rows.ds}
+        if "u" in rows.ds:
+            rows.of_conditions("u")  # points under several inputs are of several conditions
+        of_conditions = {name: rows.of_conditions(name) for name in _OF_CONDITIONS if name in rows.ds}
+        units = {name: _unit(rows.ds, name) for name in of_points}
+        table = [
+            _row(
+                {name: values[index] for name, values in of_points.items()},
+                {name: values[index] for name, values in of_conditions.items()},
+                units,
+                is_closed=rows.ds.attrs.get("loop") == "closed",
+            )
+            for index in np.ndindex(rows.kind.shape[:-1])
+        ]
+        return pd.DataFrame(table, index=_index(rows.ds, rows.dims))
 
 
 def _unit(ds: xr.Dataset, name: str) -> str:

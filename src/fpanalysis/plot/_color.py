@@ -8,7 +8,7 @@ import numpy as np
 
 from fpanalysis._messages import listed, nearest
 from fpanalysis.plot._points import Points, label_names
-from fpanalysis.plot._stability import LOOKS, Answer, answers
+from fpanalysis.plot._stability import LOOKS, UNSTABLE_LOOKS, Answer, answers
 from fpanalysis.plot._styles import distinct, limits_of, scale_of, styles
 from fpanalysis.plot._text import escaped, objects, said, unit_of
 from fpanalysis.plot._theme import GREY, PALETTE, SYMBOLS, colorscale
@@ -17,6 +17,8 @@ _MOST_NUMBERS = len(SYMBOLS)
 # Names beyond these would repeat colour and symbol of others.
 _MOST_NAMES = len(PALETTE) * len(SYMBOLS)
 _SAMPLE = 1_000_000
+# Variables whose values the symbols of points are about.
+_OF_STABILITY = ("kind", "stability", "is_stable", "n_unstable")
 
 
 class Group(NamedTuple):
@@ -103,6 +105,9 @@ def by_name(points: Points, name: str, *per: str) -> Coloring:
     known = distinct(values[np.isfinite(values)] if numbers else values.ravel())
     n_others, known = max(0, len(known) - _MOST_NAMES), known[:_MOST_NAMES]
     texts = said(objects(known), attrs if flagged else {})
+    if name in _OF_STABILITY:
+        groups, code = _by_answer(points, name, values, known, texts)
+        return Coloring(groups, code, title=title, shown=shown)
     looks = styles(name, known)
     groups = [
         Group(text, look.symbol, look.color, look.dash) for text, look in zip(texts, looks, strict=True)
@@ -113,6 +118,26 @@ def by_name(points: Points, name: str, *per: str) -> Coloring:
     for number, value in enumerate(known):
         code[values == value] = number
     return Coloring(*_with_the_rest(groups, code, values), title=title, shown=shown)
+
+
+def _by_answer(
+    points: Points, name: str, values: np.ndarray, known: list[Any], texts: np.ndarray
+) -> tuple[list[Group], np.ndarray]:
+    """Return groups by the values of what says how stable points are, which look as these do everywhere."""
+    answer, groups = answers(points)[:, None], []
+    code = np.zeros(values.shape, np.int16)
+    for value, text in zip(known, texts, strict=True):
+        mine = values == value
+        present = np.unique(answer[mine]).tolist()
+        for each in map(Answer, present):
+            word, style = LOOKS[each]
+            symbol, color = style.symbol, style.color
+            if name == "n_unstable" and each == Answer.UNSTABLE and value > 0:
+                symbol, color = UNSTABLE_LOOKS[min(int(value), len(UNSTABLE_LOOKS)) - 1]
+            code[mine & (answer == each)] = len(groups)
+            said_already = len(present) == 1 or str(text) == word
+            groups.append(Group(text if said_already else f"{text}, {word}", symbol, color, style.dash))
+    return groups, code
 
 
 def _values(points: Points, name: str, per: tuple[str, ...]) -> np.ndarray:
