@@ -1,5 +1,7 @@
 """Branches go on across conditions that a mask has left out, and across a point in which they cross."""
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -7,11 +9,12 @@ import xarray as xr
 
 import fpanalysis as fpa
 from fpanalysis.rows import rows_of
+from fpanalysis.vector_field import TimeDomain
 
 R = np.linspace(-1.0, 1.0, 9)  # with 0
 
 
-def swept(f, values=R, time_domain="continuous", state=("x",), starts=None):
+def swept(f, values=R, time_domain: TimeDomain = "continuous", state=("x",), starts=None):
     """Return the fixed points of a function of one input, swept over values."""
     field = fpa.vector_field(f, state=list(state), inputs=["r"], time_domain=time_domain)
     starts = np.linspace(-3, 3, 41)[:, None] if starts is None else starts
@@ -57,7 +60,7 @@ def test_masked_conditions_change_nothing_elsewhere(network, left_out):
 
 
 def test_masks_of_one_of_two_conditions(network):
-    both = xr.concat([network, network.where(network.r != 0.0)], xr.DataArray([0, 1], dims="k", name="k"))
+    both = network.where((network.r != 0.0) | xr.DataArray([True, False], {"k": [0, 1]}))
     followed = fpa.follow(both, "r")
     assert rows_of(both).is_masked.sum() == 1
     assert events(followed) == {}
@@ -71,7 +74,7 @@ def test_nothing_is_known_of_a_result_that_is_masked_altogether(network):
     assert (fpa.follow(network.where(network.r > 9.0), "r").branch == -1).all()
 
 
-CROSSINGS = {
+CROSSINGS: dict[str, tuple[Any, Any, TimeDomain, int]] = {
     "transcritical": (lambda x, u: u[0] * x - x**2, R, "continuous", 2),
     "logistic map": (lambda x, u: u[0] * x * (1 - x), np.linspace(0.76, 1.24, 9), "discrete", 2),
     "two that change signs": (lambda x, u: u[0] ** 2 - x**2, R, "continuous", 2),
