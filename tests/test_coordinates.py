@@ -52,6 +52,8 @@ MISSING = {
     "times of a zone": pd.DatetimeIndex([ZURICH[0], pd.NaT, ZURICH[1]]),
     "objects": np.array(["a", None, "b"], object),
     "sparse": pd.arrays.SparseArray([0.0, np.nan, 1.0]),
+    "numbers": np.array([1.0, np.nan, 2.0]),
+    "times": np.array(["2020-01-01", "NaT", "2020-01-03"], "M8[ns]"),
 }
 LEVELS = np.linspace(-0.2, 0.2, 3)
 
@@ -105,6 +107,30 @@ def test_a_label_of_the_whole_becomes_plain(kind):
     got = plain_labels(along(labels).isel(level=1), "inputs")["level"]
     assert got.item() == expected.tolist()[1]
     assert not isinstance(got.item(), np.generic)  # an object that holds a number cannot be saved
+
+
+@pytest.mark.parametrize("level", [None, np.nan])
+def test_missing_levels_of_a_multiindex_are_named(level, model):
+    """As a plain array the level would hold the smallest integer there."""
+    index = pd.MultiIndex.from_tuples([("a", 1), ("a", level), ("b", 2)], names=["rule", "cue"])
+    data = xr.DataArray(LEVELS, dims="cond").assign_coords(
+        xr.Coordinates.from_pandas_multiindex(index, "cond")
+    )
+    words = "^inputs: the labels 'cue' are missing at 1 of 3 positions, first at 1; leave those"
+    with pytest.raises(ValueError, match=words):
+        find(model, {"a": data})
+    with pytest.raises(ValueError, match=words):
+        find(model, data.expand_dims(input=["a", "b"]))
+
+
+@pytest.mark.filterwarnings("ignore:`pandas.Index` does not support:FutureWarning")
+@pytest.mark.parametrize("name", ["level", "beside"])
+def test_numbers_that_pandas_has_no_index_for_become_float64(name, model):
+    labels = np.array([0.5, 1.0, 2.0], np.float16)
+    found = find(model, {"a": along(labels, name)})
+    assert found[name].dtype == np.float64
+    table = fpa.summarize(found.set_coords(name))
+    assert len(table) == 3
 
 
 def test_plain_labels_are_left_alone():

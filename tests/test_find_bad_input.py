@@ -67,9 +67,13 @@ BAD_ARGUMENTS = [
     (
         {"goal": array((1,), "input", input=["left"])},
         ValueError,
-        "goal: the DataArray has no entry for 'right'",
+        "goal: no values are given for the input 'right'",
     ),
-    ({"goal": array((2,), "input", input=["left", "left"])}, ValueError, "goal: an input is named twice"),
+    (
+        {"goal": array((2,), "input", input=["left", "left"])},
+        ValueError,
+        "goal: the names along 'input' repeat: 'left', 'left'",
+    ),
     (
         {"goal": array((0, 2), "context", "input")},
         ValueError,
@@ -131,12 +135,12 @@ BAD_ARGUMENTS = [
     (
         {"candidates": array((5, 3), "candidate", "state")},
         ValueError,
-        "candidates: expected 2 entries a state, got 3",
+        "candidates: expected 2 entries along 'state' .'a', 'b'., got 3",
     ),
     (
         {"candidates": array((5, 2), "candidate", "state", state=["a", "c"])},
         ValueError,
-        "candidates: expected the state entries 'a', 'b', got 'a', 'c'",
+        "candidates: the model has no state 'c'",
     ),
     (
         {"candidates": array((5, 2, 3), "candidate", "state", "c"), "goal": array((2, 2), "c", "input")},

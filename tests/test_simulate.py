@@ -196,7 +196,7 @@ def test_results_feed_the_next_simulation(linear):
         (
             xr.DataArray(np.zeros((5, 3)), dims=("time", "input"), coords={"input": ["left", "rigth", "go"]}),
             None,
-            r"no input named 'rigth' \(did you mean 'right'\?\)",
+            r"the model has no input 'rigth' \(did you mean 'right'\?\)",
         ),
         (
             xr.DataArray(np.zeros((5, 2)), dims=("time", "input"), coords={"input": ["left", "go"]}),

@@ -231,7 +231,8 @@ def _points(fields: Sequence[VectorField], rows: Rows) -> _Points:
         given = tuple(map(str, rows.ds[dim].values)) if dim in rows.ds.coords else ()
         if given != names:
             raise ValueError(
-                f"ds: its {dim} entries are not the model's: expected {listed(names)}, got {listed(given)}"
+                f"ds: its {dim} entries are not the model's: expected {listed(names)}, "
+                f"got {listed(given) or 'no names'}"
             )
     x = rows.of("x", used)
     u = rows.of("u", used) if field.inputs else np.zeros((len(x), 0))

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
-from fpanalysis._messages import listed, nearest
-from fpanalysis._numerics import refuse_traced
+from fpanalysis._given import CONDITION, check_names, labelled, matched, numbers, with_numbers
+from fpanalysis._messages import listed
 from fpanalysis.coordinates import differing_labels, plain_labels, without_levels
 from fpanalysis.schema import RESERVED
 
@@ -50,8 +51,9 @@ def make_conditions(names: tuple[str, ...], goal: Any, inputs: Any) -> Condition
 
     Args:
         names: the model's input names.
-        goal: nothing (zeros), an array `(input,)`, a mapping from input names to numbers or DataArrays, or
-            a DataArray with an `input` dim and any others.
+        goal: nothing (zeros), an array `(input,)`, a mapping from input names to numbers or DataArrays, a
+            DataArray with an `input` dim and any others, a Series with the inputs' names as index, or a
+            DataFrame with them as columns and a row for each condition.
         inputs: the same.
 
     Raises:
@@ -72,6 +74,7 @@ def conditions_from(names: tuple[str, ...], value: Any, argument: str) -> Condit
         value: the inputs.
         argument: what they are called in a message.
     """
+    value = labelled(value, argument, (CONDITION, "input"))
     if value is None:
         array = xr.DataArray(np.zeros(len(names)), dims="input")
     elif isinstance(value, xr.DataArray):
@@ -85,9 +88,9 @@ def conditions_from(names: tuple[str, ...], value: Any, argument: str) -> Condit
     _check_dims(array, argument)
     array = array.transpose(..., "input").astype(float)
     if not np.all(np.isfinite(array.values)):
-        raise ValueError(
-            f"{argument}: expected finite numbers, got {int((~np.isfinite(array)).sum())} that are not"
-        )
+        bad = ~np.isfinite(array.values).reshape(-1, len(names))
+        of = listed(np.array(names)[bad.any(axis=0)])
+        raise ValueError(f"{argument}: expected finite numbers, got {int(bad.sum())} that are not, of {of}")
     template = array.isel(input=0, drop=True) if len(names) else array.sum("input")
     for dim in template.dims:
         if dim not in template.coords:
@@ -113,18 +116,19 @@ def spread_candidates(candidates: Any, names: tuple[str, ...], conditions: Condi
     """Return the caller's candidates for every condition, `(condition, candidate, state)`.
 
     Args:
-        candidates: an array `(candidate, state)` shared by all conditions, or a DataArray with dims
-            `candidate`, `state` and any condition dims.
+        candidates: an array `(candidate, state)` shared by all conditions, a DataFrame with the states' names
+            as columns, or a DataArray with dims `candidate`, `state` and any condition dims.
         names: the names of the state's entries.
         conditions: the conditions of the search.
 
     Raises:
         ValueError: shapes, names or dims do not fit, or there is no candidate.
     """
+    candidates = labelled(candidates, "candidates", ("candidate", "state"))
     if isinstance(candidates, xr.DataArray):
-        candidates = without_levels(_with_numbers(candidates, "candidates"), "candidates")
+        candidates = without_levels(with_numbers(candidates, "candidates"), "candidates")
     else:
-        candidates = xr.DataArray(_numbers(candidates, "candidates"))
+        candidates = xr.DataArray(numbers(candidates, "candidates"))
         if candidates.ndim != 2 or candidates.shape[1] != len(names):
             raise ValueError(
                 f"candidates: expected shape (candidate, {len(names)}), one state a row, "
@@ -139,19 +143,9 @@ def spread_candidates(candidates: Any, names: tuple[str, ...], conditions: Condi
         )
     if candidates.sizes["candidate"] == 0:
         raise ValueError("candidates: expected at least one state to start from, got none")
-    if candidates.sizes["state"] != len(names):
-        raise ValueError(
-            f"candidates: expected {len(names)} entries a state, got {candidates.sizes['state']}"
-        )
-    if "state" in candidates.coords:
-        given = [str(name) for name in candidates["state"].values]
-        if set(given) != set(names):
-            raise ValueError(f"candidates: expected the state entries {listed(names)}, got {listed(given)}")
-        candidates = candidates.assign_coords(state=given).sel(state=list(names))
+    candidates = matched(candidates, "state", names, "candidates")
     try:
-        candidates, _ = xr.align(
-            candidates.drop_vars("state", errors="ignore"), conditions.template, join="exact"
-        )
+        candidates, _ = xr.align(candidates, conditions.template, join="exact")
     except ValueError as error:
         raise ValueError(f"candidates: their coordinates are not those of the conditions ({error})") from None
     if differ := differing_labels(candidates, conditions.template):
@@ -164,23 +158,10 @@ def spread_candidates(candidates: Any, names: tuple[str, ...], conditions: Condi
 
 
 def _from_dataarray(names: tuple[str, ...], value: xr.DataArray, argument: str) -> xr.DataArray:
-    value = plain_labels(_with_numbers(value, argument), argument)
+    value = plain_labels(with_numbers(value, argument), argument)
     if "input" not in value.dims:
         raise ValueError(f"{argument}: expected a DataArray with a dim 'input', got dims {tuple(value.dims)}")
-    if "input" in value.coords:
-        given = [str(name) for name in value["input"].values]
-        _check_names(given, names, argument)
-        if len(given) != len(names):
-            missing = [name for name in names if name not in given]
-            raise ValueError(f"{argument}: the DataArray has no entry for {listed(missing)}")
-        value = value.assign_coords(input=given).sel(input=list(names))
-    elif value.sizes["input"] != len(names):
-        raise ValueError(
-            f"{argument}: expected {len(names)} entries along 'input' ({listed(names)}), "
-            f"got {value.sizes['input']}"
-        )
-    extra = [name for name, coord in value.coords.items() if "input" in coord.dims]
-    return value.drop_vars(extra)
+    return matched(value, "input", names, argument)
 
 
 def _from_mapping(names: tuple[str, ...], value: Mapping, argument: str) -> xr.DataArray:
@@ -191,12 +172,12 @@ def _from_mapping(names: tuple[str, ...], value: Mapping, argument: str) -> xr.D
     parts: dict[str, xr.DataArray] = {}
     for name, entry in given.items():
         if name not in names and name not in blocks:
-            _check_names([name], (*names, *sorted(blocks - set(names))), argument)
+            check_names([name], "input", (*names, *sorted(blocks - set(names))), argument)
         members = [name] if name in names else [n for n in names if n.split("[")[0] == name]
-        for member, part in zip(members, _split(entry, len(members), name, argument), strict=True):
+        for member, part in zip(members, _split(entry, members, f"{argument}[{name!r}]"), strict=True):
             if member in parts:
                 raise ValueError(f"{argument}: {member!r} is given twice")
-            parts[member] = part
+            parts[member] = plain_labels(part, argument)
     zeros = xr.DataArray(0.0)
     try:
         aligned = xr.broadcast(*xr.align(*(parts.get(name, zeros) for name in names), join="exact"))
@@ -206,25 +187,31 @@ def _from_mapping(names: tuple[str, ...], value: Mapping, argument: str) -> xr.D
     return xr.concat(aligned, dim=index, coords="minimal", compat="override").drop_vars("input")
 
 
-def _split(entry: Any, n: int, name: str, argument: str) -> list[xr.DataArray]:
+def _split(entry: Any, members: list[str], argument: str) -> list[xr.DataArray]:
     """Return one DataArray per member of a block."""
+    n = len(members)
+    if isinstance(entry, pd.Series) and n == 1 and entry.index.name is not None:
+        entry = xr.DataArray(numbers(entry.to_numpy(), argument), {entry.index.name: entry.index})
+    entry = labelled(entry, argument, (CONDITION, "input"))
     if isinstance(entry, xr.DataArray):
         if n == 1 and "input" not in entry.dims:
-            return [plain_labels(_with_numbers(entry, f"{argument}[{name!r}]"), argument)]
+            return [with_numbers(entry, argument)]
+        if "input" in entry.coords and entry.dims == ("input",):
+            entry = matched(entry, "input", members, argument)
         entry = entry.data
-    array = _numbers(entry, f"{argument}[{name!r}]")
+    array = numbers(entry, argument)
     if array.ndim == 0 and n >= 1:
         return [xr.DataArray(float(array))] * n
     if array.shape != (n,):
         raise ValueError(
-            f"{argument}[{name!r}]: expected a number{f' or {n} of them' if n > 1 else ''}, got shape "
+            f"{argument}: expected a number{f' or {n} of them' if n > 1 else ''}, got shape "
             f"{array.shape}; to sweep an input, give a DataArray with a named dim"
         )
     return [xr.DataArray(float(number)) for number in array]
 
 
 def _from_array(names: tuple[str, ...], value: Any, argument: str) -> xr.DataArray:
-    array = _numbers(value, argument, "numbers, a mapping from input names or a DataArray")
+    array = numbers(value, argument, "numbers, a mapping from input names or a DataArray")
     if array.ndim == 0 and len(names) == 1:
         array = array[None]
     if array.shape != (len(names),):
@@ -236,30 +223,3 @@ def _from_array(names: tuple[str, ...], value: Any, argument: str) -> xr.DataArr
             f"({listed(names) or 'there is none'}), got {array.shape}{hint}"
         )
     return xr.DataArray(array, dims="input")
-
-
-def _with_numbers(value: xr.DataArray, argument: str) -> xr.DataArray:
-    """Return a DataArray with float64 for its values, whatever held them."""
-    return value.copy(data=_numbers(value.data, argument))
-
-
-def _numbers(value: Any, argument: str, expected: str = "numbers") -> np.ndarray:
-    refuse_traced(value, argument)
-    try:
-        array = np.asarray(value)
-        if array.dtype.kind not in "biufO":  # NumPy would read text as numbers, and drop imaginary parts
-            raise TypeError
-        return np.asarray(array, float)
-    except (TypeError, ValueError):
-        raise TypeError(f"{argument}: expected {expected}, got {value!r}") from None
-
-
-def _check_names(given: list[str], names: tuple[str, ...], argument: str) -> None:
-    for name in given:
-        if name not in names:
-            raise ValueError(
-                f"{argument}: the model has no input {name!r}{nearest(name, names)}; "
-                f"it has {listed(names) or 'none'}"
-            )
-    if len(set(given)) != len(given):
-        raise ValueError(f"{argument}: an input is named twice in {given}")

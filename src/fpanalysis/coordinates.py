@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+_WITHOUT_INDEX = (np.float16, np.longdouble)
 Labelled = TypeVar("Labelled", xr.DataArray, xr.Dataset)
 
 
@@ -14,6 +15,7 @@ def plain_labels(data: Labelled, argument: str) -> Labelled:
 
     Categories become the values that they stand for, nullable numbers and booleans numbers and booleans,
     intervals and periods text, and times of a time zone times in UTC (which the attribute `time_zone` says).
+    Floating-point numbers that pandas has no index for (float16, longdouble) become float64.
 
     Args:
         data: a DataArray or a Dataset.
@@ -27,18 +29,19 @@ def plain_labels(data: Labelled, argument: str) -> Labelled:
     for name, coord in data.coords.items():
         if coord.ndim > 1 or isinstance(data.xindexes.get(name), xr.indexes.PandasMultiIndex):
             continue
+        if coord.dtype in _WITHOUT_INDEX:
+            coord = coord.astype(float)
+            new[name] = coord.variable
+        where = f"{argument}: the labels {str(name)!r}"
         if isinstance(coord.dtype, np.dtype) and coord.dtype != object:
+            if coord.ndim and coord.dtype.kind in "fcmM":
+                _refuse_missing(np.asarray(coord.isnull()), where)
             continue
         index = coord.to_index() if coord.ndim else pd.Index([coord.item()])
-        where = f"{argument}: the labels {str(name)!r}"
-        missing = np.flatnonzero(index.isna()).tolist()
-        if missing and not coord.ndim:
+        missing = np.asarray(index.isna())
+        if missing.any() and not coord.ndim:
             continue  # no condition's label
-        if missing:
-            raise ValueError(
-                f"{where} are missing at {len(missing)} of {len(index)} positions, first at {missing[0]}; "
-                "leave those conditions out, or give them labels of their own"
-            )
+        _refuse_missing(missing, where)
         if coord.dtype == object:
             index = _unpacked(index)
         if isinstance(index, pd.CategoricalIndex):
@@ -64,6 +67,9 @@ def without_levels(data: Labelled, argument: str) -> Labelled:
         TypeError: labels are of a kind that is neither number, text, truth nor time.
     """
     indexes = [index for index in data.xindexes.values() if isinstance(index, xr.indexes.PandasMultiIndex)]
+    for index in indexes:
+        for name, codes in zip(index.index.names, index.index.codes, strict=True):
+            _refuse_missing(np.asarray(codes) < 0, f"{argument}: the labels {str(name)!r}")
     for dim in dict.fromkeys(index.dim for index in indexes):
         data = data.reset_index(dim).assign_coords({dim: np.arange(data.sizes[dim])})
     return plain_labels(data, argument)
@@ -83,6 +89,15 @@ def differing_labels(one: xr.DataArray, other: xr.DataArray) -> list[str]:
         and coord.dims == other.coords[name].dims
         and not coord.variable.equals(other.coords[name].variable)
     ]
+
+
+def _refuse_missing(missing: np.ndarray, where: str) -> None:
+    """Raise `ValueError` where labels are missing, `(label,)`."""
+    if at := np.flatnonzero(missing).tolist():
+        raise ValueError(
+            f"{where} are missing at {len(at)} of {len(missing)} positions, first at {at[0]}; "
+            "leave those conditions out, or give them labels of their own"
+        )
 
 
 def _unpacked(index: pd.Index) -> pd.Index:

@@ -59,19 +59,20 @@ def find_fixed_points(
         model: a `VectorField`, an Equinox cell, a `Controller`, a `Network` or an `Ensemble`; a function
             becomes a vector field with `vector_field(f, state=…)`.
         goal: for controllers, a `Goal`. For others the constant input: nothing (zeros), an array
-            `(input,)`, a mapping from input names to numbers or DataArrays (inputs not named are zero), or
-            a DataArray with a dim `input` and any other named dims, each of which becomes a dim of the
-            result.
+            `(input,)`, a mapping from input names to numbers or DataArrays (inputs not named are zero), a
+            DataArray with a dim `input` and any other named dims, each of which becomes a dim of the
+            result, a Series with the inputs' names as index, or a DataFrame with them as columns and a row
+            for each condition.
         inputs: the same as such numbers, also for controllers; or a dataset made by `simulate`, whose every
             input `u` is then held constant. Along a dim `time` every step is solved from its neighbours'
             points and every tenth from candidates as well; a warning says where the two differ.
         loop: of controllers, `"clamped"` or `"closed"`.
         field: the force field of the closed loop, such as `fields.Curl(1.0)`; none by default.
-        candidates: states to start from: an array `(candidate, state)`, or a DataArray with dims
-            `candidate`, `state` and any of the condition dims. All are used. By default the package draws
-            them: of controllers, states that the very controller visits on reaches to its goals, plus
-            noise; of others, half are states that the model visits from random starts, plus noise, and half
-            lie between points found already.
+        candidates: states to start from: an array `(candidate, state)`, a DataFrame with the states' names
+            as columns, or a DataArray with dims `candidate`, `state` and any of the condition dims. All are
+            used. By default the package draws them: of controllers, states that the very controller visits
+            on reaches to its goals, plus noise; of others, half are states that the model visits from random
+            starts, plus noise, and half lie between points found already.
         n_candidates: how many candidates the package draws for each condition: 64 for controllers and along
             `time`, 1024 otherwise.
         exhaustive: whether to run all candidates of controllers, even where the first 16 and the

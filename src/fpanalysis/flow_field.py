@@ -8,8 +8,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
+from fpanalysis._given import labelled, matched, numbers
 from fpanalysis._messages import listed, nearest
-from fpanalysis._numerics import refuse_traced
 from fpanalysis._rounding import usual_errors
 from fpanalysis.conditions import conditions_from
 from fpanalysis.dataset import attributes
@@ -50,8 +50,8 @@ def flow_field(
         plane: the names of two entries of the state, such as `("x", "z")`; or a dataset of states (fixed
             points from `find_fixed_points`, or trajectories from `simulate`), whose first two principal
             components span the plane. A state of two entries is drawn in its own coordinates.
-        u: the constant input: nothing (zeros), an array `(input,)`, a mapping from input names to numbers
-            (inputs not named are zero), or of a controller a `Goal` of one goal.
+        u: the constant input: nothing (zeros), an array `(input,)`, a Series or mapping from input names to
+            numbers (of a mapping, inputs not named are zero), or of a controller a `Goal` of one goal.
         through: a state `(state,)` that the plane goes through. By default the mean of the states of
             `plane`; where `plane` is two names, zero in all others.
         extent: the part of the plane, `((low, high), (low, high))` along the first and second axis, in
@@ -180,13 +180,12 @@ def _states(plane: xr.Dataset | xr.DataArray, field: VectorField) -> np.ndarray:
 
 def _point(through: Any, field: VectorField) -> np.ndarray:
     """Return the state that the plane goes through, `(state,)`."""
+    through = labelled(through, "through", ("state", "state"))
     if isinstance(through, xr.DataArray):
+        if through.dims == ("state",):
+            through = matched(through, "state", field.state, "through")
         through = states_of(through, field.state, "through", "the model").values
-    refuse_traced(through, "through")
-    try:
-        point = np.asarray(through, dtype=float)
-    except (TypeError, ValueError):
-        raise TypeError(f"through: expected a state, got {through!r}") from None
+    point = numbers(through, "through", "a state")
     if point.shape != (len(field.state),) or not np.isfinite(point).all():
         raise ValueError(
             f"through: expected one state of {len(field.state)} finite numbers, got shape {point.shape}"
@@ -204,11 +203,7 @@ def _extent(extent: Any, projection: Projection, states: np.ndarray | None) -> n
                 "the plane; got none"
             )
         return _around(projection(states))
-    refuse_traced(extent, "extent")
-    try:
-        found = np.asarray(extent, dtype=float)
-    except (TypeError, ValueError):
-        raise TypeError(f"extent: expected ((low, high), (low, high)), got {extent!r}") from None
+    found = numbers(extent, "extent", "((low, high), (low, high))")
     if found.shape != (2, 2) or not np.isfinite(found).all() or not (found[:, 0] < found[:, 1]).all():
         raise ValueError(
             f"extent: expected ((low, high), (low, high)) of finite numbers with low < high, got {extent!r}"

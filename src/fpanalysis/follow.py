@@ -33,7 +33,10 @@ def follow(ds: xr.Dataset, dim: str) -> xr.Dataset:
           `branch_ends`: `none`, `end` (of `dim`), `death`, `fold`. Where some points are lost and others are
           new in one step, as many as can be are taken to be the same. Two points come or go at a fold if the
           signs of their `det(I − J)` differ and their sensitivities let them meet within the step; without
-          Jacobians no fold is seen. A value of `dim` without points ends all branches;
+          Jacobians no fold is seen. A value of `dim` without points ends all branches; one that a mask has
+          left out (`ds.where`) is passed over. Branches that cross in one degenerate point go on: one of
+          them has its row, the others have none there. Where `dim` ends or starts at such a point, no fold
+          is claimed;
         - with eigenvectors, `mode_track` `(fixed_point, mode)`: the same number for the same mode all along a
           branch, from the order of the modes where the branch begins; `mode_confidence`; `mode_event`,
           flags: `none`, `crossing` (it exchanged its order with another), `collision` (two real eigenvalues

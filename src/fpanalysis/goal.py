@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from fpanalysis._given import labelled, numbers
 from fpanalysis._messages import listed, nearest
-from fpanalysis._numerics import refuse_traced
 from fpanalysis.control.controller import FEEDBACK, Controller
 from fpanalysis.subject import LOOPS
 
@@ -46,7 +46,7 @@ def grid(nx: int, ny: int, workspace: Any = ((-1.0, -1.0), (1.0, 1.0))) -> xr.Da
     for name, count in (("nx", nx), ("ny", ny)):
         if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
             raise ValueError(f"{name}: expected a whole number of at least 1, got {count!r}")
-    box = _numbers(workspace, "workspace")
+    box = _finite(workspace, "workspace")
     if box.shape != (2, 2) or not np.all(box[0] < box[1]):
         raise ValueError(
             "workspace: expected ((x_min, y_min), (x_max, y_max)) with minima below maxima, "
@@ -250,8 +250,9 @@ def _dims(values: Any) -> list[str]:
 
 def _places(value: Any, name: str, dim: str, number: bool = False) -> xr.DataArray:
     """Return positions or velocities along `axis` and other dims."""
+    value = labelled(value, name, (dim, "axis"))
     if isinstance(value, xr.DataArray):
-        _numbers(value.data, name)
+        _finite(value.data, name)
         if value.sizes.get("axis") != 2:
             raise ValueError(
                 f"{name}: expected a DataArray with a dim 'axis' of length 2, got {dict(value.sizes)}"
@@ -267,7 +268,7 @@ def _places(value: Any, name: str, dim: str, number: bool = False) -> xr.DataArr
         if not number and along in (["goal"], [dim]):
             return _with_places(_without_stale(value, ""), str(along[0]), dim)
         return _without_stale(value, dim)
-    array: np.ndarray = _numbers(value, name)
+    array: np.ndarray = _finite(value, name)
     if array.ndim == 0 and number:
         array = np.full(2, float(array))
     if array.shape == (2,):
@@ -308,10 +309,10 @@ def _without_stale(value: xr.DataArray, prefix: str) -> xr.DataArray:
 def _levels(value: Any, name: str) -> xr.DataArray:
     """Return one number, or numbers along a dim of their own."""
     if isinstance(value, xr.DataArray):
-        _numbers(value.data, name)
+        _finite(value.data, name)
         levels = _without_stale(value.astype(float), "")
     else:
-        array = _numbers(value, name)
+        array = _finite(value, name)
         if array.ndim > 1:
             raise ValueError(
                 f"{name}: expected a number or a list of them, got shape {array.shape}; name the dims of "
@@ -328,15 +329,8 @@ def _levels(value: Any, name: str) -> xr.DataArray:
     return levels
 
 
-def _numbers(value: Any, name: str) -> np.ndarray:
-    refuse_traced(value, name)
-    try:
-        array = np.asarray(value)
-        if array.dtype.kind not in "biuf":
-            raise TypeError
-        array = array.astype(float)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name}: expected numbers, got {value!r}") from None
+def _finite(value: Any, name: str) -> np.ndarray:
+    array = numbers(value, name)
     if not np.all(np.isfinite(array)):
         raise ValueError(f"{name}: expected finite numbers, got {value!r}")
     return array

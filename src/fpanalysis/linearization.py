@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from fpanalysis._numerics import in_float64, model_rules, refuse_traced
+from fpanalysis._given import numbers
+from fpanalysis._numerics import in_float64, model_rules
 from fpanalysis.vector_field import VectorField, float64
 
 # Bytes of derivatives in flight at once. A forward-mode pass holds a few arrays of the size of its result.
@@ -119,8 +120,7 @@ def _chunk_size(n: int, bytes_each: int) -> int:
 
 
 def _checked(array: np.ndarray, name: str, size: int) -> np.ndarray:
-    refuse_traced(array, name)
-    array = np.asarray(array, dtype=np.float64)
+    array = numbers(array, name)
     if array.ndim != 2 or array.shape[1] != size:
         raise ValueError(f"{name}: expected an array of shape (n, {size}), got {array.shape}")
     return array

@@ -13,6 +13,9 @@ LONGEST = 0.5
 _LONGEST_LEFT_OVER = 2.0
 # A link that changes the index, as only a point that meets others does, counts as so many times longer.
 _INDEX_CHANGES = 3.0
+# Where branches cross, half-way between two values, the mean of the sensitivities fits points both ways: what
+# the two miss by themselves decides, by so much of it.
+_TIE = 1e-6
 # A mode becomes one of the other kind (real, complex) only where that overlaps so much better.
 _TYPE_MARGIN = 1e-3
 
@@ -79,7 +82,9 @@ def link_points(
         return Links(none, none, np.zeros(0))
     rows, columns = (np.arange(len(a.x)), np.arange(len(b.x))) if left_over is None else left_over
     miss = misses(a, b, periodic)
-    i, j = _best(miss[np.ix_(rows, columns)])
+    both = _miss_of_both(a, b, periodic)
+    ranked = miss if both is None else miss + _TIE * np.where(np.isfinite(both), both, 0.0)
+    i, j = _best(ranked[np.ix_(rows, columns)])
     first, second = rows[i], columns[j]
     own, same = miss[first, second], a.index[first] * b.index[second] >= 0
     longest = LONGEST if left_over is None else _LONGEST_LEFT_OVER
@@ -90,6 +95,49 @@ def link_points(
     first, second, own, reach = first[kept], second[kept], own[kept], reach[kept]
     shorter = np.divide(LONGEST * reach, own, out=np.ones_like(own), where=own > LONGEST * reach)
     return Links(first, second, _confidence(miss, first, second, own) * shorter)
+
+
+def goes_to(points: PointSet, others: PointSet, periodic: np.ndarray) -> np.ndarray:
+    """Return for each point the one of a neighbouring condition that it becomes, or comes from, `(k,)`.
+
+    Indices play no part; there has to be another point.
+    """
+    return misses(_without_index(points), _without_index(others), periodic).argmin(axis=1)
+
+
+def link_across(a: PointSet, b: PointSet, periodic: np.ndarray) -> Links | None:
+    """Return which points are the same on both sides of a degenerate one, in which all of them meet.
+
+    Where branches cross, as at a transcritical bifurcation, they exchange their indices, and the mean of the
+    sensitivities fits them both ways. What tells is that the predictions forward and backward are both right.
+
+    Args:
+        a: the points that go into it.
+        b: the points that come from it, as many.
+        periodic: which entries of the state are angles, `(state,)`.
+
+    Returns:
+        The links; None if a sensitivity is not known.
+    """
+    miss = _miss_of_both(a, b, periodic)
+    if miss is None or not np.isfinite(miss).all():
+        return None
+    first, second = _best(miss)
+    return Links(first, second, _confidence(miss, first, second, miss[first, second]))
+
+
+def _miss_of_both(a: PointSet, b: PointSet, periodic: np.ndarray) -> np.ndarray | None:
+    """Return by how much the predictions forward and backward miss together, `(k, l)`; None without them."""
+    if a.shift is None or b.shift is None:
+        return None
+    moved, change = difference(b.x[None], a.x[:, None], periodic), b.u - a.u
+    with np.errstate(invalid="ignore", over="ignore"):
+        forward, backward = (a.shift @ change)[:, None], (b.shift @ change)[None]
+        return np.linalg.norm(moved - forward, axis=-1) + np.linalg.norm(moved - backward, axis=-1)
+
+
+def _without_index(points: PointSet) -> PointSet:
+    return points._replace(index=np.zeros_like(points.index))
 
 
 def _best(cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -35,6 +35,14 @@ class Rows:
         return self.array("kind")
 
     @cached_property
+    def is_masked(self) -> np.ndarray:
+        """Which conditions a mask has left nothing of: their points are not known, `(conditions…)`."""
+        masked = self.given["kind"].isnull()
+        masked = masked.all([dim for dim in masked.dims if dim not in self.dims]).variable
+        sizes = {dim: self.ds.sizes[dim] for dim in self.dims}
+        return masked.set_dims(sizes).transpose(*sizes).values
+
+    @cached_property
     def used(self) -> np.ndarray:
         """Which rows hold a point, `(conditions…, fixed_point)`."""
         return self.kind != Kind.NONE

@@ -9,7 +9,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from fpanalysis._messages import listed, nearest
+from fpanalysis._given import labelled, matched, numbers, with_numbers
+from fpanalysis._messages import listed
 from fpanalysis._numerics import refuse_traced
 from fpanalysis.control.controller import Controller
 from fpanalysis.control.ensemble import Ensemble, Recorded, recorded
@@ -46,10 +47,10 @@ def simulate(
     Args:
         model: a `VectorField`, or anything that `vector_field` wraps without further arguments; or a
             `Controller`, `Network` or `Ensemble`.
-        inputs: a number of steps with zero input; an array (time, input) or (trial, time, input); or a
-            DataArray with the dims `time` and `input` and any others, in any order. If it has names along
-            `input`, they are matched to `model.inputs`. For a `Controller`, `Network` or `Ensemble`: the
-            trials.
+        inputs: a number of steps with zero input; an array (time, input) or (trial, time, input); a
+            DataFrame with the inputs' names as columns and a row for each step; or a DataArray with the dims
+            `time` and `input` and any others, in any order. If it has names along `input`, they are matched
+            to `model.inputs`. For a `Controller`, `Network` or `Ensemble`: the trials.
         x0: initial state; zeros by default. An array (state,), or one with the other dims of `inputs`
             before `state` (with none there: (trial, state)), or a DataArray with `state` and any others.
         dt: seconds per step or between samples. By default that of the model, else the spacing of the
@@ -144,9 +145,10 @@ def _drive(field: VectorField, inputs: Any) -> xr.DataArray:
         if inputs < 1:
             raise ValueError(f"inputs: expected at least one step, got {inputs}")
         return xr.DataArray(np.zeros((int(inputs), n)), dims=("time", "input"))
+    inputs = labelled(inputs, "inputs", ("time", "input"))
     if isinstance(inputs, xr.DataArray):
         return _matched(inputs, "input", field.inputs, "inputs", needs=("time", "input"))
-    array = _numbers(inputs, "inputs")
+    array = numbers(inputs, "inputs")
     if array.ndim not in (2, 3) or array.shape[-1] != n:
         raise ValueError(
             f"inputs: expected a number of steps, or an array of shape (time, {n}) or (trial, time, {n}), "
@@ -160,9 +162,10 @@ def _initial(field: VectorField, x0: Any, drive: xr.DataArray) -> xr.DataArray:
     n = len(field.state)
     if x0 is None:
         return xr.DataArray(np.zeros(n), dims="state")
+    x0 = labelled(x0, "x0", ("trial", "state"))
     if isinstance(x0, xr.DataArray):
         return _matched(x0, "state", field.state, "x0", needs=("state",))
-    array = _numbers(x0, "x0")
+    array = numbers(x0, "x0")
     lead = {dim: size for dim, size in drive.sizes.items() if dim not in ("time", "input")}
     if array.shape == (n,):
         return xr.DataArray(array, dims="state")
@@ -185,32 +188,7 @@ def _matched(
         raise ValueError(
             f"{argument}: expected the dims {listed(needs)}, got {dims} without {listed(missing)}"
         )
-    given = plain_labels(given.copy(data=_numbers(given.data, argument)), argument)
-    if dim in given.coords:
-        labels = [str(label) for label in given[dim].values]
-        for label in labels:
-            if label not in names:
-                raise ValueError(
-                    f"{argument}: the model has no {dim} named {label!r}{nearest(label, names)}; "
-                    f"it has {listed(names)}"
-                )
-        if len(set(labels)) < len(labels):
-            raise ValueError(f"{argument}: the names along {dim!r} repeat: {listed(labels)}")
-        if left_out := [name for name in names if name not in labels]:
-            raise ValueError(f"{argument}: no values are given for the {dim} {listed(left_out)}")
-        given = given.isel({dim: [labels.index(name) for name in names]})
-    if given.sizes[dim] != len(names):
-        raise ValueError(f"{argument}: expected {len(names)} entries along {dim!r}, got {given.sizes[dim]}")
-    along = [name for name, coord in given.coords.items() if dim in coord.dims]
-    return given.drop_vars(along)
-
-
-def _numbers(given: Any, argument: str) -> np.ndarray:
-    refuse_traced(given, argument)
-    array = np.asarray(given)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{argument}: expected real numbers, got {type(given).__name__} of {array.dtype}")
-    return array.astype(np.float64)
+    return matched(plain_labels(with_numbers(given, argument), argument), dim, names, argument)
 
 
 def _time_step(field: VectorField, drive: xr.DataArray, dt: float | None) -> float | None:

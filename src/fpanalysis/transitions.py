@@ -23,8 +23,10 @@ class Transition(NamedTuple):
         born: which begin, of the second condition.
         born_at_fold: whether each begins at a fold.
         born_confidence: how sure it is that each was not there before, from 0 to 1.
-        split: points of the first condition that stand for a pair at its fold, of which a branch begins.
-        merged: points of the second condition that stand for a pair at its fold, in which a branch ends.
+        split: each point that begins and the one of the first condition, a degenerate one, that may stand for
+            the fold of both, `(n, 2)`.
+        merged: each point that ends and the one of the second condition, a degenerate one, that may stand for
+            the fold of both, `(n, 2)`.
     """
 
     links: Links
@@ -121,7 +123,7 @@ def _are_apart(sides: tuple[_Side, _Side], pair: tuple[int, int], other: tuple[i
 def _at_folds(
     side: _Side, rows: np.ndarray, stay: np.ndarray, become: np.ndarray, other: _Side
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return which points end at a fold, and the points of the other condition that stand for one.
+    """Return which points end at a fold, and those for which one of the other condition may stand for it.
 
     The partner of a point may live on as a degenerate one, where the condition is that of the fold itself.
     Where two points could be its partners, it is no fold, but a pitchfork.
@@ -135,8 +137,8 @@ def _at_folds(
     pairs = fold_pairs(steps)
     met = np.zeros(len(near), bool)
     met[[k for pair in pairs for k in pair]] = True
-    last = [k for pair in pairs if min(pair) < len(rows) for k in pair if k >= len(rows)]
-    return met[: len(rows)], become[into][np.array(last, int) - len(rows)]
+    last = [(rows[i], become[into][j - len(rows)]) for i, j in pairs if i < len(rows) <= j]
+    return met[: len(rows)], np.array(last, int).reshape(-1, 2)
 
 
 def _born_confidence(

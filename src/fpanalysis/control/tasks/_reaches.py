@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from fpanalysis._given import refuse_hidden
 from fpanalysis.control.fields import AbstractField
 from fpanalysis.control.tasks._base import (
     AbstractTask,
@@ -25,6 +26,7 @@ Box = tuple[tuple[float, float], tuple[float, float]]
 
 def _box(corners: Any) -> Box:
     """Return the corners as tuples of Python numbers, since static fields must be hashable."""
+    refuse_hidden(corners, "workspace")
     array = np.asarray(corners, float)
     if array.shape != (2, 2) or not np.all(np.isfinite(array)) or not np.all(array[0] < array[1]):
         raise ValueError(
