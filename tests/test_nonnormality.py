@@ -260,10 +260,10 @@ def exact_peak(matrix, most):
         squares.append((squares[-1] @ squares[-1]) >> digits)
 
     def norm(k):
-        power = None
+        power = np.diag(np.array([1 << digits] * len(matrix), object))
         for octave, square in enumerate(squares):
             if k >> octave & 1:
-                power = square if power is None else (power @ square) >> digits
+                power = (power @ square) >> digits
         return float(np.linalg.norm((power >> digits - 60).astype(float) / 2.0**60, 2))
 
     low, high = 1, most

@@ -102,11 +102,13 @@ def margins(
     u: np.ndarray,
     scale: np.ndarray,
     error: np.ndarray,
-    is_certain: np.ndarray,
+    is_isolated: np.ndarray,
+    is_smooth: np.ndarray,
 ) -> np.ndarray:
     """Return how near the boundary of stability a mode must count as neutral, because of the point's error.
 
-    The eigenvalues are compared with those at states within the error.
+    The eigenvalues are compared with those at states within the error. A point that is not known to be
+    isolated has a neutral mode, one at least: the one whose eigenvalue says so best.
 
     Args:
         field: the vector field.
@@ -114,13 +116,16 @@ def margins(
         u: their inputs, `(n, input)`.
         scale: the unit of every entry, `(n, state)`.
         error: their errors in that unit, `(n, state)`; infinite on a continuum.
-        is_certain: which points are isolated and smooth, `(n,)`.
+        is_isolated: which points are, `(n,)`.
+        is_smooth: which are, `(n,)`.
 
     Returns:
         Margins `(n,)`, in the unit of eigenvalues; 0 where the usual margin does.
     """
     out = np.zeros(len(x))
-    doubtful = ~is_certain | (np.max(np.where(np.isfinite(error), error, 0.0), axis=1, initial=0.0) > CERTAIN)
+    doubtful = ~(is_isolated & is_smooth) | (
+        np.max(np.where(np.isfinite(error), error, 0.0), axis=1, initial=0.0) > CERTAIN
+    )
     rng = np.random.default_rng(0)
     for k in np.flatnonzero(doubtful):
         reach = np.where(np.isfinite(error[k]), error[k], CERTAIN)
@@ -132,7 +137,15 @@ def margins(
         here, *others = np.linalg.eigvals(slopes)
         near = 0.1 * float(np.max(np.linalg.norm(slopes, axis=(1, 2))))
         out[k] = 2.0 * max(_moved(here, other, near, field.time_domain) for other in others)
+        if not is_isolated[k]:
+            at_rest = np.argmin(np.abs(here - (field.time_domain == "discrete")))
+            out[k] = max(out[k], (1.0 + 1e-6) * abs(_growth(here, field.time_domain)[at_rest]))
     return out
+
+
+def _growth(eigenvalues: np.ndarray, time_domain: str) -> np.ndarray:
+    """Return how far eigenvalues are beyond the boundary of stability."""
+    return np.abs(eigenvalues) - 1.0 if time_domain == "discrete" else np.real(eigenvalues)
 
 
 def _moved(one: np.ndarray, other: np.ndarray, near: float, time_domain: str) -> float:
@@ -141,6 +154,5 @@ def _moved(one: np.ndarray, other: np.ndarray, near: float, time_domain: str) ->
 
     distance = np.abs(one[:, None] - other)
     rows, columns = linear_sum_assignment(distance)
-    growth = np.abs(one) - 1.0 if time_domain == "discrete" else np.real(one)
-    is_near = np.abs(growth[rows]) <= near
+    is_near = np.abs(_growth(one, time_domain)[rows]) <= near
     return float(np.max(distance[rows, columns][is_near], initial=0.0))

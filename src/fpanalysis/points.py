@@ -29,7 +29,7 @@ def finished(search: Search) -> list[Points]:
     kinked = kinks(search.problem.verdict, x, u[condition], scale, error)
     error = np.fmax(error, kinked.error)
     is_isolated = is_isolated & np.isfinite(error).all(axis=1)
-    margin = margins(field, x, u[condition], scale, error, is_isolated & kinked.is_smooth)
+    margin = margins(field, x, u[condition], scale, error, is_isolated, kinked.is_smooth)
     largest = np.max(error * scale, axis=1, initial=0.0)
     hits, neighbour_hits = search.hits[rows], search.neighbour_hits[rows]
     kind = np.full(len(rows), Kind.FIXED)

@@ -147,14 +147,13 @@ class Verdict:
         here = Values(values.f[k], values.jacobian[k], values.floor[k])
         place = Place(self, u, scale)
         inverted = inverse(here.jacobian)
-        error = None
         if inverted is not None:
             error = error_bound(here, inverted, slope, place, x, self.precision.distinct)
-        if error is not None:
-            if not leads_on(here, inverted, place, x):
-                return None
-            searched = inverted if self._is_searched else inverse(arrivals.jacobian[k])
-            return NewPoint(x, arrivals.f[k], error, True, searched)
+            if error is not None:
+                if not leads_on(here, inverted, place, x):
+                    return None
+                searched = inverted if self._is_searched else inverse(arrivals.jacobian[k])
+                return NewPoint(x, arrivals.f[k], error, True, searched)
         known = covering(k)
         return known if known >= 0 else examine(place, x, slope, self.precision.distinct)
 
