@@ -245,3 +245,10 @@ class TestLiveModules:
     def test_what_pytorch_makes_is_refused(self, torch, options):
         with pytest.raises(ValueError, match="bidirectional|projections"):
             load_torch(torch.nn.LSTM(2, 3, **options))
+
+
+def test_the_kind_of_jax_keys_makes_no_difference():
+    # Of a shape of its own, because what is cached of other shapes has its keys already.
+    weights = {name: np.ones((3 * 13, size)) for name, size in (("weight_ih", 2), ("weight_hh", 13))}
+    with jax.default_prng_impl("rbg"):
+        assert len(load_torch({**weights, "out.weight": np.ones((1, 13))}).state) == 13
