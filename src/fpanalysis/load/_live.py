@@ -52,6 +52,14 @@ def copied(module: Any) -> Any:
     return twin
 
 
+def in_float64(module: Any) -> Any:
+    """Return a copy of a copied module in float64, with the weights that hooks compute computed in it."""
+    twin = copied(module).double()
+    with quiet():
+        _refresh(twin)
+    return twin
+
+
 def weights_of(module: Any) -> dict[str, Any]:
     """Return the weights that a copied module computes with, by the names of its attributes.
 
