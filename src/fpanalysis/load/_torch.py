@@ -136,11 +136,11 @@ def _in_weights(source: Any, options: Options) -> _Found:
     tensors = with_whole_weights(named_tensors(source))
     prefix = recurrent_prefix(tensors, options.layer)
     layers = layer_names(tensors, prefix)
-    notes = () if (note := foreign_weights(tensors, prefix)) is None else (note,)
     shape = tuple(tensors[layers[-1].weight_hh].shape)
+    linear = readout_prefix(tensors, _hidden_size(layers[-1], tensors), options.readout)
+    notes = () if (note := foreign_weights(tensors, prefix, linear)) is None else (note,)
     if options.nonlinearity is None and len(shape) == 2 and shape[0] == shape[1]:
         notes += (_TANH_ASSUMED,)
-    linear = readout_prefix(tensors, _hidden_size(layers[-1], tensors), options.readout)
     readout = _by_name(tensors, layers, linear, options)
     return _Found(tensors, layers, options.nonlinearity or "tanh", readout, notes=notes)
 
