@@ -36,8 +36,7 @@ def recurrent_prefix(names: Iterable[str], layer: str | None) -> str:
         ValueError: there is none, there are several and `layer` is None, or none is called `layer`.
     """
     names = list(names)
-    matches = map(_RECURRENT.fullmatch, names)
-    prefixes = list(dict.fromkeys(match["prefix"] or "" for match in matches if match))
+    prefixes = recurrent_prefixes(names)
     if not prefixes:
         raise ValueError(
             "source: expected the weights of a recurrent layer, such as 'rnn.weight_ih_l0' and "
@@ -56,6 +55,12 @@ def recurrent_prefix(names: Iterable[str], layer: str | None) -> str:
             f"layer={prefixes[0]!r}"
         )
     return prefixes[0]
+
+
+def recurrent_prefixes(names: Iterable[str]) -> list[str]:
+    """Return the prefixes of all recurrent modules, in the order of their names."""
+    matches = map(_RECURRENT.fullmatch, names)
+    return list(dict.fromkeys(match["prefix"] or "" for match in matches if match))
 
 
 def layer_names(names: Iterable[str], prefix: str) -> list[LayerNames]:
@@ -147,8 +152,8 @@ def _is_linear_at(tensors: Mapping[str, Any], prefix: str) -> bool:
 def _lone_bias(name: str) -> str:
     return (
         f"source: {name!r} is one bias, where a layer of torch.nn has two, 'bias_ih' and 'bias_hh', and it "
-        "is unknown where it enters; where it is added to what the inputs give, rename it to 'bias_ih' and add "
-        "a 'bias_hh' of zeros, or else write the equations as a function for fpanalysis.vector_field"
+        "is unknown where it enters; where it is added to what the inputs give, rename it to 'bias_ih' and "
+        "add a 'bias_hh' of zeros, or else write the equations as a function for fpanalysis.vector_field"
     )
 
 
