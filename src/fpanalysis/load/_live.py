@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from fpanalysis.load._sources import no_values, quantised
+from fpanalysis.load._sources import is_lazy, no_shape, no_values, quantised
 
 # The classes of torch.nn whose equations are known.
 KINDS = ("RNN", "GRU", "LSTM", "RNNCell", "GRUCell", "LSTMCell")
@@ -149,8 +149,8 @@ def _check_values(torch: Any, module: Any) -> None:
         if type(part).__name__ in KINDS and ".quantized." in type(part).__module__:
             raise ValueError(quantised(prefix))
     for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
-        if torch.nn.parameter.is_lazy(tensor):
-            raise ValueError(f"source: {name!r} has no shape yet; run the module once on an input of yours")
+        if is_lazy(tensor):
+            raise ValueError(no_shape(name))
         if tensor.is_meta:
             raise ValueError(no_values(name))
 

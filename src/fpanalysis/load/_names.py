@@ -33,8 +33,11 @@ def recurrent_prefix(names: Iterable[str], layer: str | None) -> str:
         What stands before `.weight_hh_l0`; an empty string where nothing does.
 
     Raises:
+        TypeError: `layer` is no name.
         ValueError: there is none, there are several and `layer` is None, or none is called `layer`.
     """
+    if not isinstance(layer, str | None):
+        raise TypeError(f"layer: expected the prefix of a recurrent layer or None, got {layer!r}")
     names = list(names)
     prefixes = recurrent_prefixes(names)
     if not prefixes:

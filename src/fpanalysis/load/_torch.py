@@ -65,9 +65,9 @@ def load_torch(
     layer must be of PyTorch's own class, or of one derived from it that leaves `forward` alone, and its next
     state must be that of the equations to 1e-6. Then the whole module is run on made-up inputs: it must not
     change the state between steps, nor make the layer's input from it, nor call a cell twice per step, and
-    `y` is what its readout computes of the hidden units. A
-    `torch.nn.LayerNorm` before the linear layer is taken along; where anything else stands between, the
-    readout is left out. Parametrised and pruned weights are those that the module computes with.
+    `y` is what its readout computes of the hidden units. A `torch.nn.LayerNorm` before the linear layer is
+    taken along; where anything else stands between, the readout is left out. Parametrised and pruned weights
+    are those that the module computes with.
 
     Args:
         source: the path of a state dict (`.pt`, `.pth`, `.safetensors`), a state dict (names of weights,
