@@ -16,15 +16,22 @@ def check_steps(run: Run, layer: str, kind: str, linear: str | None) -> None:
         kind: its class, such as `"GRU"`.
         linear: name of the linear layer that may be the readout, if any.
     """
-    calls, is_cell = _calls(run.calls, layer), kind.endswith("Cell")
-    if len(calls) > 1 or is_cell:
+    calls = _calls(run.calls, layer)
+    is_step = len(calls) == 1 and (kind.endswith("Cell") or _is_one_time(calls[0]))
+    if len(calls) > 1 or is_step:
         _check_inputs(run, layer, calls)
-    _check_given(run, layer, is_cell)
+    _check_given(run, layer, is_step)
     _check_returned(run, layer, linear, n_parts=1 + kind.startswith("LSTM"))
 
 
 def _calls(calls: list[Call], layer: str) -> list[Call]:
     return [call for call in calls if call.name == layer]
+
+
+def _is_one_time(call: Call) -> bool:
+    """Whether a layer was given one time of a batch: it returns as many outputs as states."""
+    returned = tensors_in(call.returned)
+    return returned[0][..., 0].numel() == returned[-1].shape[-2]
 
 
 def _check_inputs(run: Run, layer: str, calls: list[Call]) -> None:
@@ -36,10 +43,11 @@ def _check_inputs(run: Run, layer: str, calls: list[Call]) -> None:
             f"source: the input of {layer!r} depends on the state (an output that is fed back, a gate on the "
             f"input), so that the module is not its recurrent layer alone; {_instead(layer)}"
         )
-    n_given = sum(call.given[0][..., 0].numel() for call in calls)
+    # Calls without a state are none after another, such as those for two inputs that share a layer.
+    n_given = sum(call.given[0][..., 0].numel() for call in calls if tensors_in(call.given[1:]))
     if len(calls) > 1 and n_given > run.n_samples:
         raise ValueError(
-            f"source: this module calls {layer!r} {n_given / run.n_samples:.3g} times per time step, so that "
+            f"source: this module calls {layer!r} several times per time step, so that "
             f"its step is another than that of its recurrent layer; {_instead(layer)}"
         )
 
@@ -48,8 +56,8 @@ def _same(a: Any, b: Any) -> bool:
     return a.shape == b.shape and np.array_equal(a.double().numpy(), b.double().numpy(), equal_nan=True)
 
 
-def _check_given(run: Run, layer: str, is_cell: bool) -> None:
-    """See that the layer is given states that it has made itself."""
+def _check_given(run: Run, layer: str, is_step: bool) -> None:
+    """See that the layer is given states that it has made itself, or in a single step those of the module."""
     calls = _calls(run.calls, layer)
     n_units = tensors_in(calls[0].returned)[0].shape[-1]
     still, given_first = np.zeros(n_units).tobytes(), rows(run.state, n_units)
@@ -57,8 +65,7 @@ def _check_given(run: Run, layer: str, is_cell: bool) -> None:
     for i, call in enumerate(calls):
         given = rows(tensors_in(call.given[1:]), n_units) - {still}
         # What a first state is made of is no part of the dynamics, unless the module makes single steps.
-        is_step = len(calls) == 1 and is_cell and bool(given_first)
-        if i > 0 and not given <= made or is_step and not given <= given_first:
+        if i > 0 and not given <= made or is_step and given_first and not given <= given_first:
             raise ValueError(_changes_state(layer))
         made |= rows(tensors_in(call.returned), n_units)
 

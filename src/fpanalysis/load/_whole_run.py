@@ -247,7 +247,9 @@ def _inputs(module: Any, recurrent: Any) -> Iterator[Any]:
     for table in (part for part in parts if isinstance(part, torch.nn.Embedding)):
         for shape in ((_LONG, _LONG), (_LONG,)):
             yield torch.randint(table.num_embeddings, shape, generator=rng)
-    sizes = [part.in_features for part in parts if isinstance(part, torch.nn.Linear)]
+    recurrent_ones = [part for part in parts if isinstance(part, torch.nn.RNNBase | torch.nn.RNNCellBase)]
+    sizes = [part.input_size for part in recurrent_ones]
+    sizes += [part.in_features for part in parts if isinstance(part, torch.nn.Linear)]
     for size in dict.fromkeys((recurrent.input_size, *sizes)):
         for shape in ((_LONG, _LONG, size), (_LONG, size)):
             yield torch.randn(shape, generator=rng).to(dtype)
