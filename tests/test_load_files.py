@@ -231,3 +231,24 @@ def test_without_pytorch(tmp_path, torch, monkeypatch):
         load(tmp_path / "a.pt")
     assert len(load(tmp_path / "a.safetensors").state) == 3
     assert len(datasets.flipflop("gru").state) == 64
+
+
+def test_what_is_no_model_or_has_no_shape_is_named(torch, unchecked):
+    lazy: Any = torch.nn.Sequential(torch.nn.GRU(3, 5), torch.nn.LazyLinear(2))
+    for source in (lazy, lazy.state_dict(), {"state_dict": lazy.state_dict()}):
+        with pytest.raises(ValueError, match=r"source: '1.weight' has no shape yet; run the module once"):
+            load_torch(source)
+    with pytest.raises(TypeError, match="source: .* got the class GRU"):
+        load_torch(torch.nn.GRU)
+    layer: Any = 0
+    with pytest.raises(TypeError, match="layer: expected the prefix of a recurrent layer or None, got 0"):
+        load_torch(WEIGHTS, layer=layer)
+
+
+def test_float8_is_refused_in_one_sentence(tmp_path, torch):
+    from safetensors.torch import save_file as save_torch
+
+    weights = {name: torch.as_tensor(value).to(torch.float8_e4m3fn) for name, value in WEIGHTS.items()}
+    save_torch(weights, tmp_path / "a.safetensors")
+    with pytest.raises(ValueError, match="source: 'a.safetensors' holds a dtype that .* cannot read"):
+        load(tmp_path / "a.safetensors")

@@ -192,6 +192,16 @@ def test_reparametrised_modules_are_read_by_what_they_compute(name):
     assert_same_model(field, net)
 
 
+@pytest.mark.parametrize("name", ["old spectral", "old weight_norm"])
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
+def test_weights_that_hooks_compute_are_compared_without_rounding(name, seed):
+    torch.manual_seed(seed)
+    module = nn.GRU(3, 64)
+    PARAMETRISED[name](module, "weight_hh_l0")
+    assert len(load_torch(module.eval()).state) == 64
+
+
 def test_a_spectral_norm_is_left_and_taken_where_it_is():
     module: Any = parametrizations.spectral_norm(
         strong(nn.LSTM(N_IN, 7)), "weight_hh_l0", n_power_iterations=1

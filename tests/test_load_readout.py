@@ -54,6 +54,15 @@ READ = {
     "a norm without weights": (normed, {"norm": nn.LayerNorm(N, elementwise_affine=False)}),
     "a cell in a loop": (loop(lambda s, u, h: s.rnn(u, h)), {"rnn": nn.GRUCell(N_IN, N)}),
     "an LSTM cell's step": (lambda s, u, h: s.out(s.rnn(u, h)[0]), {"rnn": nn.LSTMCell(N_IN, N)}),
+    "the second of two cells": (
+        loop(lambda s, u, h: s.rnn(s.low(u), h)),
+        {"rnn": nn.GRUCell(N, N), "low": nn.RNNCell(N_IN, N)},
+    ),
+    "one layer for two inputs": (lambda s, u, h: s.out(s.rnn(u)[0]) + 0 * s.out(s.rnn(u.flip(0))[0]), {}),
+    "noise on the inputs": (
+        loop(lambda s, u, h: s.rnn(u + torch.randn_like(u), h)),
+        {"rnn": nn.GRUCell(N_IN, N)},
+    ),
     "a single step": (single(lambda s, u, h: s.rnn(u, h)), {"rnn": nn.GRUCell(N_IN, N)}),
 }
 
@@ -65,7 +74,7 @@ def test_readouts_that_are_read(case):
     net = Net(forward, **{name: copy.deepcopy(part) for name, part in parts.items()})
     if "norm" in parts:
         strong(net.norm, 3)
-    field = load_torch(net)
+    field = load_torch(net, layer="rnn")
     hidden = np.random.default_rng(0).normal(size=(16, N)).astype(np.float32)
     x = np.concatenate([hidden, hidden + 1], axis=1) if len(field.state) == 2 * N else hidden
     with torch.no_grad():
@@ -186,6 +195,7 @@ def test_what_comes_after_the_readout_is_told():
         (single(lambda s, u, h: 0.9 * h + 0.1 * s.rnn(u, h)), nn.GRUCell),
         (single(lambda s, u, h: s.rnn(u, nn.functional.layer_norm(h, (N,)))), nn.GRUCell),
         (loop(lambda s, u, h: 0.5 * s.rnn(u[None], h[None])[1][0]), nn.GRU),
+        (single(lambda s, u, h: s.rnn(u[None], 0.5 * h[None])[1][0]), nn.GRU),
     ],
 )
 def test_modules_that_change_the_state_themselves_are_refused(forward, rnn):
@@ -193,6 +203,101 @@ def test_modules_that_change_the_state_themselves_are_refused(forward, rnn):
     with pytest.raises(ValueError, match="changes the state of 'rnn' itself.*load_torch\\(module.rnn\\)"):
         load_torch(net)
     assert_same_step(load_torch(net.rnn), net.rnn)
+
+
+def back(step):
+    """Return a forward that runs a cell and gives `step` its input, its state and its last output."""
+
+    def forward(self, u, h=None):
+        h, y, outputs = torch.zeros(u.shape[1], N), torch.zeros(u.shape[1], 3), []
+        for now in u:
+            h = step(self, now, h, y)
+            y = self.out(h)
+            outputs.append(y)
+        return torch.stack(outputs)
+
+    return forward
+
+
+@pytest.mark.parametrize(
+    ("forward", "rnn"),
+    [
+        (back(lambda s, u, h, y: s.rnn(u + y[:, :N_IN], h)), nn.GRUCell),
+        (back(lambda s, u, h, y: s.rnn(torch.sigmoid(h[:, :N_IN]) * u, h)), nn.RNNCell),
+        (back(lambda s, u, h, y: s.rnn((u + y[:, :N_IN])[None], h[None])[1][0]), nn.GRU),
+        (single(lambda s, u, h: s.rnn((u * h.sum(-1, keepdim=True))[None], h[None])[1][0]), nn.GRU),
+        (single(lambda s, u, h: s.rnn(u * h.sum(-1, keepdim=True), h)), nn.GRUCell),
+    ],
+)
+def test_modules_whose_input_depends_on_the_state_are_refused(forward, rnn):
+    with pytest.raises(ValueError, match="input of 'rnn' depends on the state .*load_torch\\(module.rnn\\)"):
+        load_torch(Net(forward, rnn(N_IN, N)))
+
+
+@pytest.mark.parametrize("make", [loop, single])
+def test_modules_that_call_the_cell_more_than_once_per_step_are_refused(make):
+    net = Net(make(lambda s, u, h: s.rnn(u, s.rnn(u, h))), nn.GRUCell(N_IN, N))
+    with pytest.raises(ValueError, match="calls 'rnn' several times per time step"):
+        load_torch(net)
+
+
+def clipped_cell(bound):
+    """Return a forward that runs an LSTM cell and clips its cell state."""
+
+    def forward(self, u, h):
+        outputs = []
+        for now in u:
+            hidden, cell = self.rnn(now, h)
+            h = hidden, cell.clamp(-bound, bound)
+            outputs.append(self.out(hidden))
+        return torch.stack(outputs), h
+
+    return forward
+
+
+def one_clipped_step(self, u, h):
+    h, c = self.rnn(u, h)
+    return self.out(h), (h, c.clamp(-9, 9))
+
+
+@pytest.mark.parametrize(
+    ("forward", "rnn"),
+    [
+        (clipped_cell(1.0), nn.LSTMCell(N_IN, N)),
+        (clipped_cell(500.0), nn.LSTMCell(N_IN, N)),
+        (one_clipped_step, nn.LSTMCell(N_IN, N)),
+        (loop(lambda s, u, h: s.rnn(u, h).clamp(max=10.0)), nn.RNNCell(N_IN, N, nonlinearity="relu")),
+        (loop(lambda s, u, h: s.rnn(u, h).clamp(max=500.0)), nn.RNNCell(N_IN, N, nonlinearity="relu")),
+    ],
+)
+def test_clips_of_the_state_far_out_are_found(forward, rnn):
+    with pytest.raises(ValueError, match="changes the state of 'rnn' itself"):
+        load_torch(Net(forward, rnn))
+
+
+def test_clips_before_the_readout_far_out_are_found():
+    relu = nn.RNN(N_IN, N, nonlinearity="relu")
+    with pytest.warns(UserWarning, match="y is left out, because .* no module"):
+        assert load_torch(Net(lambda s, u, h: s.out(s.rnn(u, h)[0].clamp(max=300.0)), relu)).outputs == ()
+
+
+def half_of_it(self, u, h):
+    y = self.out(self.rnn(u, h)[0])
+    return y[..., :2], y[..., 2:].exp()
+
+
+def clipped_at_its_largest(self, u, h):
+    largest = (self.out.weight.abs().sum(1) + self.out.bias.abs()).max()
+    return self.out(self.rnn(u, h)[0]).clamp(-0.9 * largest, 0.9 * largest)
+
+
+@pytest.mark.parametrize("forward", [half_of_it, clipped_at_its_largest])
+def test_outputs_that_are_returned_otherwise_in_part_are_told(forward):
+    net = Net(forward)
+    nn.init.normal_(net.out.weight)
+    nn.init.zeros_(net.out.bias)
+    with pytest.warns(UserWarning, match="y is what 'out' gives; the module returns something else"):
+        assert len(load_torch(net).outputs) == 3
 
 
 def test_modules_that_cannot_be_run_are_told():
@@ -222,6 +327,50 @@ def test_state_dicts_in_which_something_may_stand_between(parts, message):
         assert load_torch(weights).outputs == ()
     assert len(caught) == 1
     assert len(load_torch(weights, readout="out").outputs) == 3
+
+
+def named(name, module):
+    return {f"{name}.{key}": value for key, value in module.state_dict().items()}
+
+
+DOUBTFUL = {
+    "another recurrent layer": (
+        named("rnn", nn.GRU(N_IN, N)) | named("dec", nn.GRU(N, N)) | named("out", nn.Linear(N, 3)),
+        "'out' may read another recurrent layer, 'dec'",
+    ),
+    "one that runs both ways": (
+        named("rnn", nn.GRU(N_IN, N))
+        | named("dec", nn.GRU(N, N // 2, bidirectional=True))
+        | named("out", nn.Linear(N, 3)),
+        "'out' may read another recurrent layer, 'dec'",
+    ),
+    "an embedding": (
+        named("rnn", nn.GRU(N, N)) | named("table", nn.Embedding(7, N)),
+        "'table' may be an emb",
+    ),
+    "an embedding by its name": (
+        named("rnn", nn.GRU(N_IN, N)) | named("embedding", nn.Embedding(7, N)),
+        "'embedding' may be an embedding",
+    ),
+    "a layer in front": (
+        named("enc", nn.Linear(N, N_IN)) | named("rnn", nn.GRU(N_IN, N)),
+        "'enc' may stand before the recurrent layer",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DOUBTFUL)
+def test_readouts_that_are_not_certain_are_left_out(case):
+    weights, message = DOUBTFUL[case]
+    with pytest.warns(UserWarning, match=f"y is left out, because {message}") as caught:
+        assert load_torch(weights, layer="rnn").outputs == ()
+    assert len(caught) == 1
+
+
+def test_readouts_that_can_read_one_layer_only_are_read():
+    weights = named("rnn", nn.GRU(N_IN, N)) | named("dec", nn.GRU(N, 7)) | named("out", nn.Linear(N, 3))
+    assert len(load_torch(weights, layer="rnn").outputs) == 3
+    assert len(load_torch(named("rnn", nn.GRU(N_IN, N)) | named("out", nn.Linear(N, N_IN))).outputs) == N_IN
 
 
 def test_vectors_beside_the_recurrent_weights_are_told():

@@ -245,3 +245,38 @@ class TestLiveModules:
     def test_what_pytorch_makes_is_refused(self, torch, options):
         with pytest.raises(ValueError, match="bidirectional|projections"):
             load_torch(torch.nn.LSTM(2, 3, **options))
+
+
+def test_the_kind_of_jax_keys_makes_no_difference():
+    # Of a shape of its own, because what is cached of other shapes has its keys already.
+    weights = {name: np.ones((3 * 13, size)) for name, size in (("weight_ih", 2), ("weight_hh", 13))}
+    with jax.default_prng_impl("rbg"):
+        assert len(load_torch({**weights, "out.weight": np.ones((1, 13))}).state) == 13
+
+
+@pytest.mark.parametrize("prefix", ["", "cell."])
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [("alpha", ()), ("alpha", (1,)), ("mask", (3, 3)), ("weight_fb", (3, 2)), ("tau", (3,)), ("bias", ())],
+)
+def test_what_stands_beside_the_weights_of_a_cell_is_told(prefix, name, shape):
+    weights = rnn(prefix, depth="") | {f"{prefix}{name}": np.ones(shape, np.float32)}
+    with pytest.warns(UserWarning, match=f"'{prefix}{name}' beside the weights .* is not used") as caught:
+        assert read(weights | linear("out") | {f"{prefix}n_steps": np.array(3)}).outputs
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize("prefix", ["", "cell."])
+@pytest.mark.parametrize(("gates", "depth"), [(1, ""), (3, ""), (4, "_l0")])
+def test_one_bias_where_torch_has_two_is_refused(prefix, gates, depth):
+    weights = rnn(prefix, gates=gates, depth=depth, bias=False)
+    lone = {f"{prefix}bias{depth}": np.ones(3 * gates, np.float32)}
+    with pytest.raises(
+        ValueError, match=f"source: '{prefix}bias{depth}' is one bias, .* unknown where it enters"
+    ):
+        read(weights | lone)
+
+
+def test_a_readout_beside_the_weights_is_known():
+    weights = rnn("", depth="") | {"weight": np.ones((3, 3)), "bias": np.ones(3)}
+    assert read(weights).outputs and not read(weights, readout=False).outputs

@@ -79,7 +79,12 @@ def _last_first(state: Sequence[PyTree]) -> PyTree:
     return state[-1][0]
 
 
-def hidden_state(f: Callable) -> Callable[[PyTree], PyTree]:
+def is_known_cell(f: Any) -> bool:
+    """Return whether a cell is one of a class whose state and input are known."""
+    return type(f) in (eqx.nn.GRUCell, eqx.nn.LSTMCell, RNNCell, StackedCell)
+
+
+def hidden_state(f: Any) -> Callable[[PyTree], PyTree]:
     """Return the function that takes from `f`'s state what a readout and a next layer see."""
     if isinstance(f, eqx.nn.LSTMCell):
         return _first
@@ -90,9 +95,7 @@ def hidden_state(f: Callable) -> Callable[[PyTree], PyTree]:
 
 def shares_a_unit(f: Callable) -> bool:
     """Return whether the entries of each block of `f`'s state share a unit, as the units of a cell do."""
-    return type(f) in (eqx.nn.GRUCell, eqx.nn.LSTMCell, RNNCell, StackedCell) or getattr(
-        f, "blocks_share_a_unit", False
-    )
+    return is_known_cell(f) or getattr(f, "blocks_share_a_unit", False)
 
 
 def rests_somewhere(f: Callable) -> bool:
@@ -159,7 +162,7 @@ class RestingStep(eqx.Module):
         return resting_state(self.cell, u, state, self.divide_lstm)
 
 
-def cell_inputs(f: Callable) -> int | None:
+def cell_inputs(f: Any) -> int | None:
     """Return the number of inputs that a cell declares (`input_size`), if it does."""
     size = getattr(f, "input_size", None)
     return 1 if size == "scalar" else size

@@ -1,5 +1,6 @@
 """Anything callable becomes a vector field `F(x, u)` on flat, named vectors."""
 
+import dataclasses
 import hashlib
 import re
 from collections.abc import Callable, Sequence
@@ -11,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from fpanalysis._cells import CellStep, cell_inputs, cell_layout, hidden_state
+from fpanalysis._calls import cell_in, check_call, is_torch, state_first
+from fpanalysis._cells import cell_inputs, cell_layout, hidden_state, is_known_cell
 from fpanalysis._messages import listed, nearest
 from fpanalysis._numerics import TRACED, in_float64, model_rules, refuse_traced
 from fpanalysis.labels import Layout, layout_of, names_from, vector_layout
@@ -120,8 +122,10 @@ def vector_field(
     """Wrap a recurrent cell or a function as a vector field.
 
     Args:
-        f: an Equinox module called as `cell(input, state)` (`equinox.nn.GRUCell`, `LSTMCell`, your own), or
-            a JAX function `f(x, u)` of state and input that returns the next state or `dx/dt`.
+        f: a cell, which is called as `cell(input, state)`: an instance of `equinox.nn.GRUCell`, `LSTMCell` or
+            of a module class of your own; or a JAX function `f(x, u)` of state and input that returns the
+            next state or `dx/dt`. Methods (`net.step`) are functions too, and what `equinox.filter_jit`,
+            `equinox.Partial`, `jax.jit` and their like make is called as what they were given.
         state: the state's number of entries, their names, or an example PyTree of arrays. Known from the
             cell for modules with a `hidden_size`.
         inputs: number or names of the inputs; known from the cell for modules with an `input_size`,
@@ -138,9 +142,10 @@ def vector_field(
         A `VectorField`.
 
     Raises:
-        TypeError: `f` is not callable, or needs numbers where JAX traces; or names are not names.
-        ValueError: sizes are unknown, or `f` returns something that is not shaped like the state, or that is
-            not float64 for a float64 state.
+        TypeError: `f` is not callable, takes other than two arguments, is a PyTorch module (these are for
+            `load_torch`), or needs numbers where JAX traces; or names are not names.
+        ValueError: sizes are unknown or not those of the cell, or `f` returns something that is not shaped
+            like the state, or that is not float64 for a float64 state; or a module names its input second.
 
     Example:
         >>> import jax.numpy as jnp, fpanalysis as fpa
@@ -156,24 +161,31 @@ def vector_field(
     """
     if isinstance(f, VectorField):
         return f
-    if not callable(f):
-        raise TypeError(f"f: expected an Equinox cell or a function f(x, u), got {type(f).__name__}")
-    is_cell = isinstance(f, eqx.Module)
-    function = _as_step(f)
-    layout = _layout(f, state, is_cell)
-    inputs = cell_inputs(f) if inputs is None else inputs
-    input_names = names_from(inputs, "input", "inputs")
-    read = None if readout is None else _Readout(readout, hidden_state(f))
+    if not callable(f) or is_torch(f):
+        hint = "; load_torch reads PyTorch's modules" if is_torch(f) else ""
+        raise TypeError(f"f: expected an Equinox cell or a function f(x, u), got {type(f).__name__}{hint}")
+    cell = cell_in(f)
+    check_call(f, cell)
+    function = f if cell is None else state_first(f)
+    layout = _layout(f, state, cell)
+    input_names = _input_names(inputs, cell)
+    read = None if readout is None else _read_by(readout, hidden_state(cell), layout)
     outputs = _count_outputs(read, layout) if outputs is None else outputs
     output_names = names_from(outputs, "output", "outputs")
+    if read is None and output_names:
+        raise ValueError(f"outputs: there is no readout that gives {listed(output_names)}; pass readout=")
     refuse_traced(dt, "dt")
     seconds = None if dt is None else float(dt)
     angles = names_from(list(periodic) if isinstance(periodic, tuple) else periodic, "", "periodic")
     return VectorField(function, read, layout, input_names, output_names, time_domain, seconds, angles)
 
 
-def _as_step(f: Callable) -> Callable:
-    return CellStep(f) if isinstance(f, eqx.Module) else f
+def _input_names(inputs: int | Sequence[str] | None, cell: Any) -> tuple[str, ...]:
+    own = cell_inputs(cell)
+    names = names_from(own if inputs is None else inputs, "input", "inputs")
+    if is_known_cell(cell) and len(names) != own:
+        raise ValueError(f"inputs: expected the {own} of the {type(cell).__name__}, got {len(names)}")
+    return names
 
 
 def as_vector_field(model: VectorField | Callable) -> VectorField:
@@ -188,6 +200,8 @@ def as_vector_field(model: VectorField | Callable) -> VectorField:
     if not isinstance(model, eqx.Module):
         what = "a function" if callable(model) else f"{type(model).__name__} {model!r}"
         hint = "; wrap it first: vector_field(f, state=...)" if callable(model) else ""
+        if is_torch(model):
+            what, hint = f"the PyTorch module {type(model).__name__}", "; read it first: load_torch(module)"
         raise TypeError(f"model: expected a VectorField or an Equinox cell, got {what}{hint}")
     try:
         return vector_field(cast(Callable, model))
@@ -208,20 +222,50 @@ class _Readout(eqx.Module):
         return self.readout(self.part(state))
 
 
-def _layout(f: Callable, state: Any, is_cell: bool) -> Layout:
+def _read_by(readout: Callable, part: Callable[[PyTree], PyTree], layout: Layout) -> _Readout:
+    if not callable(readout):
+        got = type(readout).__name__
+        raise TypeError(f"readout: expected a function of the state, such as equinox.nn.Linear, got {got}")
+    if isinstance(readout, eqx.nn.Linear):
+        given = eqx.filter_eval_shape(lambda x: part(layout.unflatten(x)), jnp.zeros(layout.size))
+        if np.shape(given) not in ((readout.in_features,), () if readout.in_features == "scalar" else None):
+            raise ValueError(
+                f"readout: expected a layer that reads {_shapes(given)}, got one of {readout.in_features} "
+                "in_features"
+            )
+    return _Readout(readout, part)
+
+
+def _layout(f: Callable, state: Any, cell: Any) -> Layout:
+    own, block = None if cell is None else cell_layout(cell), "x" if cell is None else "hidden"
     if state is None:
-        layout = cell_layout(f) if is_cell else None
-        if layout is None:
+        if own is None:
             raise ValueError(
                 "state: expected the number of entries, their names or an example state, because "
                 f"{type(f).__name__} does not say its size"
             )
-        return layout
-    if isinstance(state, int | np.integer) and not isinstance(state, bool):
-        return vector_layout(names_from(state, "hidden" if is_cell else "x", "state"))
-    if isinstance(state, list | tuple) and all(isinstance(name, str) for name in state):
-        return vector_layout(names_from(state, "x", "state"))
-    return layout_of(state, root="hidden" if is_cell else "x")
+        return own
+    is_count = isinstance(state, int | np.integer) and not isinstance(state, bool)
+    if not is_count and not (
+        isinstance(state, list | tuple) and all(isinstance(name, str) for name in state)
+    ):
+        _check_example(state)
+        return layout_of(state, root=block)
+    names = names_from(state, block, "state")
+    if own is None or not is_known_cell(cell):
+        return vector_layout(names)
+    if len(names) != own.size:
+        raise ValueError(f"state: expected the {own.size} of the {type(cell).__name__}, got {len(names)}")
+    return own if is_count else dataclasses.replace(own, names=names)
+
+
+def _check_example(state: Any) -> None:
+    """Raise `TypeError` where an example state is a bare number, or some of its entries are names."""
+    odd = isinstance(state, bool | float | complex | np.bool | np.floating)
+    if odd or any(isinstance(leaf, str) for leaf in jax.tree_util.tree_leaves(state)):
+        raise TypeError(
+            f"state: expected a number of entries, their names or an example state of arrays, got {state!r}"
+        )
 
 
 def _count_outputs(read: Callable | None, layout: Layout) -> int:

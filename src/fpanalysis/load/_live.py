@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from fpanalysis.load._sources import no_values, quantised
+from fpanalysis.load._sources import is_lazy, no_shape, no_values, quantised
 
 # The classes of torch.nn whose equations are known.
 KINDS = ("RNN", "GRU", "LSTM", "RNNCell", "GRUCell", "LSTMCell")
@@ -49,6 +49,14 @@ def copied(module: Any) -> Any:
             f"source: this {type(module).__name__} cannot be copied to the CPU, which reading it needs "
             f"({first_line(error)}); pass its state_dict()"
         ) from error
+    return twin
+
+
+def in_float64(module: Any) -> Any:
+    """Return a copy of a copied module in float64, with the weights that hooks compute computed in it."""
+    twin = copied(module).double()
+    with quiet():
+        _refresh(twin)
     return twin
 
 
@@ -141,8 +149,8 @@ def _check_values(torch: Any, module: Any) -> None:
         if type(part).__name__ in KINDS and ".quantized." in type(part).__module__:
             raise ValueError(quantised(prefix))
     for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
-        if torch.nn.parameter.is_lazy(tensor):
-            raise ValueError(f"source: {name!r} has no shape yet; run the module once on an input of yours")
+        if is_lazy(tensor):
+            raise ValueError(no_shape(name))
         if tensor.is_meta:
             raise ValueError(no_values(name))
 

@@ -10,6 +10,7 @@ _RECURRENT = re.compile(
     r"(?:(?P<prefix>.*)\.)?(?P<part>weight_ih|weight_hh|weight_hr|bias_ih|bias_hh)"
     r"(?P<depth>_l\d+)?(?P<reverse>_reverse)?"
 )
+_LONE_BIAS = re.compile(r"bias(_l\d+)?")
 
 
 class LayerNames(NamedTuple):
@@ -32,11 +33,13 @@ def recurrent_prefix(names: Iterable[str], layer: str | None) -> str:
         What stands before `.weight_hh_l0`; an empty string where nothing does.
 
     Raises:
+        TypeError: `layer` is no name.
         ValueError: there is none, there are several and `layer` is None, or none is called `layer`.
     """
+    if not isinstance(layer, str | None):
+        raise TypeError(f"layer: expected the prefix of a recurrent layer or None, got {layer!r}")
     names = list(names)
-    matches = map(_RECURRENT.fullmatch, names)
-    prefixes = list(dict.fromkeys(match["prefix"] or "" for match in matches if match))
+    prefixes = recurrent_prefixes(names)
     if not prefixes:
         raise ValueError(
             "source: expected the weights of a recurrent layer, such as 'rnn.weight_ih_l0' and "
@@ -55,6 +58,12 @@ def recurrent_prefix(names: Iterable[str], layer: str | None) -> str:
             f"layer={prefixes[0]!r}"
         )
     return prefixes[0]
+
+
+def recurrent_prefixes(names: Iterable[str]) -> list[str]:
+    """Return the prefixes of all recurrent modules, in the order of their names."""
+    matches = map(_RECURRENT.fullmatch, names)
+    return list(dict.fromkeys(match["prefix"] or "" for match in matches if match))
 
 
 def layer_names(names: Iterable[str], prefix: str) -> list[LayerNames]:
@@ -83,26 +92,71 @@ def layer_names(names: Iterable[str], prefix: str) -> list[LayerNames]:
     return [_one_layer({m["part"]: m[0] for m in matches if (m["depth"] or "") == depth}) for depth in depths]
 
 
-def foreign_weights(tensors: Mapping[str, Any], prefix: str) -> str | None:
+def foreign_weights(tensors: Mapping[str, Any], prefix: str, linear: str | None) -> str | None:
     """Say which weights stand beside the recurrent ones at `prefix` that no layer of torch.nn has, if any.
 
-    Vectors as long as the units or gates, such as those of a norm or of time constants, hint at a class with
-    equations of its own. At the top level they may be anything.
+    They hint at a class with equations of its own: all numbers with a fraction directly beside, such as a
+    leak, a mask or time constants, and vectors as long as the units or gates below, such as those of a norm.
+
+    Args:
+        tensors: all weights by name.
+        prefix: of the recurrent layer.
+        linear: prefix of the readout, whose weights are known.
+
+    Raises:
+        ValueError: the layer has one bias, which torch.nn's have not: it is unknown where it enters.
     """
-    if not prefix:
-        return None
-    sizes = {size for name, t in tensors.items() if _is_part(name, prefix) for size in t.shape}
+    start = f"{prefix}." if prefix else ""
+    own = [name for name in tensors if _is_part(name, prefix)]
+    sizes = {size for name in own for size in tensors[name].shape} - {1}
+    known = set() if linear is None else _of_linear(linear)
+    # At the top level, entries of other parts are not below.
+    known |= _of_linear(prefix) if _is_linear_at(tensors, prefix) else set()
     foreign = [
         name
         for name, tensor in tensors.items()
-        if name.startswith(f"{prefix}.") and not _RECURRENT.fullmatch(name) and not name.endswith("bias")
-        if len(tensor.shape) == 1 and tensor.shape[0] in sizes - {1}
+        if name.startswith(start) and name not in known and not _RECURRENT.fullmatch(name)
+        if "float" in str(tensor.dtype)
+        and _stands_beside(name.removeprefix(start), tensor, sizes if prefix else set())
     ]
+    rows = {tensors[name].shape[0] for name in own if len(tensors[name].shape) == 2}
+    for name in foreign:
+        if _LONE_BIAS.fullmatch(name.removeprefix(start)) and tuple(tensors[name].shape) in {
+            (n,) for n in rows
+        }:
+            raise ValueError(_lone_bias(name))
     if not foreign:
         return None
     return (
         f"source: {listed(foreign)} beside the weights at {prefix!r} is in no layer of torch.nn, whose "
-        "equations are assumed; where they are others, write them as a function for fpanalysis.vector_field"
+        "equations are assumed, and is not used; where they are others, write them as a function for "
+        "fpanalysis.vector_field"
+    )
+
+
+def _stands_beside(rest: str, tensor: Any, sizes: set[int]) -> bool:
+    """Whether a weight, by its name from the layer's prefix on, may be part of the layer's equations."""
+    is_vector = len(tensor.shape) == 1 and tensor.shape[0] in sizes
+    return "." not in rest or is_vector and not rest.endswith("bias")
+
+
+def _of_linear(prefix: str) -> set[str]:
+    start = f"{prefix}." if prefix else ""
+    return {f"{start}weight", f"{start}bias"}
+
+
+def _is_linear_at(tensors: Mapping[str, Any], prefix: str) -> bool:
+    weight, bias = (tensors.get(f"{prefix}.{part}" if prefix else part) for part in ("weight", "bias"))
+    if weight is None or len(weight.shape) != 2:
+        return False
+    return bias is None or tuple(bias.shape) == tuple(weight.shape[:1])
+
+
+def _lone_bias(name: str) -> str:
+    return (
+        f"source: {name!r} is one bias, where a layer of torch.nn has two, 'bias_ih' and 'bias_hh', and it "
+        "is unknown where it enters; where it is added to what the inputs give, rename it to 'bias_ih' and "
+        "add a 'bias_hh' of zeros, or else write the equations as a function for fpanalysis.vector_field"
     )
 
 

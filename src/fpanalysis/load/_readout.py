@@ -1,13 +1,18 @@
 """Whether a readout reads the hidden units as they are, or what stands between them and it."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fpanalysis._messages import listed
-from fpanalysis.load._live import copied, first_line, part_at, quiet, weights_of
+from fpanalysis.load._live import first_line, in_float64, part_at, quiet, weights_of
+from fpanalysis.load._names import recurrent_prefixes
 from fpanalysis.load._whole_run import Call, Run, rows, tensors_in
+
+# A name that says that a layer comes last.
+_OUTPUT_NAME = re.compile(r"read|out|dec|head", re.IGNORECASE)
 
 
 class Readout(NamedTuple):
@@ -50,15 +55,19 @@ def readout_in_run(module: Any, run: Run, layer: str, linear: str, *, is_asked: 
     return readout if is_asked else _with_what_follows(module, run, layer, readout)
 
 
-def readout_by_name(tensors: Mapping[str, Any], linear: str, n_inputs: int) -> Readout:
+def readout_by_name(tensors: Mapping[str, Any], layer: str, linear: str, n_inputs: int) -> Readout:
     """Say how a linear layer may read the recurrent layer, by the names and shapes of a state dict.
 
     Args:
-        tensors: all weights by name.
+        tensors: all weights by name, in the order of the state dict.
+        layer: name of the recurrent layer.
         linear: name of the linear layer that fits.
         n_inputs: the inputs of the recurrent layer.
     """
-    n_out, n_units = tensors[f"{linear}.weight" if linear else "weight"].shape
+    name = f"{linear}.weight" if linear else "weight"
+    n_out, n_units = tensors[name].shape
+    if why := _reads_what(tensors, layer, linear) or _in_front(tensors, layer, name, n_inputs):
+        return _left_out(linear, why, False)
     for name, tensor in tensors.items():
         start, _, part = name.rpartition(".")
         shape = tuple(tensor.shape)
@@ -70,39 +79,31 @@ def readout_by_name(tensors: Mapping[str, Any], linear: str, n_inputs: int) -> R
     return Readout(linear)
 
 
-def check_state(run: Run, layer: str, linear: str | None, is_cell: bool) -> None:
-    """Raise `ValueError` where a module itself changes the state of its recurrent layer from step to step."""
-    calls = [call for call in run.calls if call.name == layer]
-    n_units = tensors_in(calls[0].returned)[0].shape[-1]
-    still, given_first = np.zeros(n_units).tobytes(), rows(run.state, n_units)
-    made: set[bytes] = set()
-    for i, call in enumerate(calls):
-        given = rows(tensors_in(call.given[1:]), n_units) - {still}
-        # What a first state is made of is no part of the dynamics, unless the module makes single steps.
-        if (
-            i > 0
-            and not given <= made
-            or len(calls) == 1
-            and is_cell
-            and given_first
-            and not given <= given_first
-        ):
-            raise ValueError(_own_dynamics(layer))
-        made |= rows(tensors_in(call.returned), n_units)
-    shapes = [tensor.shape for tensor in run.state]
-    read = rows([t for call in run.calls if call.name == linear for t in tensors_in(call.returned)], n_units)
-    ends = [rows([tensor], n_units) for tensor in tensors_in(run.returned) if tensor.shape in shapes]
-    ends = [end for end in ends if not end <= read]
-    if ends and not any(end <= made for end in ends):
-        raise ValueError(_own_dynamics(layer))
+def _reads_what(tensors: Mapping[str, Any], layer: str, linear: str) -> str | None:
+    """Say which other recurrent layer a linear layer that fits may read, if any."""
+    n_units = tensors[f"{linear}.weight" if linear else "weight"].shape[1]
+    others = [other for other in recurrent_prefixes(tensors) if other != layer]
+    for other in others:
+        starts = f"{other}.weight_hh" if other else "weight_hh"
+        sizes = {int(tensors[name].shape[-1]) for name in tensors if name.startswith(starts)}
+        # Of a layer that runs both ways, twice as many.
+        if n_units in sizes | {2 * size for size in sizes}:
+            return f"{linear!r} may read another recurrent layer, {other!r}"
+    return None
 
 
-def _own_dynamics(layer: str) -> str:
-    return (
-        f"source: this module changes the state of {layer!r} itself, from step to step (a leak, a clip, a "
-        "norm, noise), so that its next state is not that of the recurrent layer; write its equations as a "
-        f"function for fpanalysis.vector_field, or pass the layer alone: load_torch(module.{layer})"
-    )
+def _in_front(tensors: Mapping[str, Any], layer: str, name: str, n_inputs: int) -> str | None:
+    """Say that what fits as a linear readout may stand before the recurrent layer, if so."""
+    linear, names = name.removesuffix("weight").rstrip("."), list(tensors)
+    n_out, n_units = tensors[name].shape
+    has_bias = f"{name.removesuffix('weight')}bias" in tensors
+    if "emb" in linear.lower() or not has_bias and n_units == n_inputs:
+        return f"{linear!r} may be an embedding, which gives the recurrent layer its {n_units} inputs"
+    first = next(i for i, each in enumerate(names) if each.startswith(layer) and "weight_" in each)
+    # Files may be sorted by name, so that their order alone is no sign; a name that says it is a better one.
+    if n_out == n_inputs and names.index(name) < first and not _OUTPUT_NAME.search(linear):
+        return f"{linear!r} may stand before the recurrent layer and give it its {n_inputs} inputs"
+    return None
 
 
 def _left_out(linear: str, why: str, is_asked: bool) -> Readout:
@@ -168,7 +169,7 @@ def _differs(torch: Any, part: Any, name: str, size: int, equations: Any) -> str
     """Say that a part computes something else than these equations, if so, at random values in float64."""
     x = np.random.default_rng(0).normal(scale=3.0, size=(16, size))
     try:
-        exact = copied(part).double()
+        exact = in_float64(part)
         with quiet():
             got = exact(torch.from_numpy(x)).numpy()
     except Exception as error:
@@ -212,9 +213,11 @@ def _with_what_follows(module: Any, run: Run, layer: str, readout: Readout) -> R
     """Return the readout, with a note where the module returns something else; none where weights follow."""
     linear = readout.linear or ""
     outputs = [t for call in run.calls if call.name == linear for t in tensors_in(call.returned)]
-    values = np.concatenate([t.double().numpy().ravel() for t in outputs])
+    values = np.concatenate([t.double().numpy().reshape(-1, t.shape[-1]) for t in outputs])
     returned = [t.double().numpy() for t in tensors_in(run.returned) if t.is_floating_point() and t.numel()]
-    if any(np.isin(array, values).all() for array in returned):
+    as_given = [array.ravel() for array in returned if np.isin(array, values).all()]
+    # Each output must be there, though not at every time.
+    if as_given and np.isin(values, np.concatenate(as_given)).any(axis=0).all():
         return readout
     names = [call.name for call in run.calls]
     after = dict.fromkeys(names[len(names) - names[::-1].index(linear) :])

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from fpanalysis.load._convert import arrays_of, make_cell
-from fpanalysis.load._live import copied, first_line, quiet, weights_of
+from fpanalysis.load._live import first_line, in_float64, quiet, weights_of
 from fpanalysis.load._names import LayerNames, layer_names
 from fpanalysis.load._shells import any_dtype
 from fpanalysis.vector_field import vector_field
@@ -29,7 +29,7 @@ def check_next_state(module: Any, kind: str, nonlinearity: str, where: str) -> N
         nonlinearity: of a plain recurrent layer.
         where: its name in the whole model, for the message.
     """
-    exact = copied(module).double()
+    exact = in_float64(module)
     weights = weights_of(exact)
     layers = layer_names(weights, "")
     rng = np.random.default_rng(0)

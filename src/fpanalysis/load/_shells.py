@@ -43,4 +43,5 @@ def _empty_rnn(input_size: int, hidden_size: int, dtype: str, nonlinearity: str)
 
 
 def _key() -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct((2,), jnp.uint32)
+    # Of the kind that JAX is set to: kinds differ in their shapes.
+    return jax.eval_shape(lambda: jax.random.key(0))

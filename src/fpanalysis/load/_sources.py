@@ -28,6 +28,10 @@ class Unread(NamedTuple):
 
 def named_tensors(source: Any) -> Mapping[str, Any]:
     """Return the state dict that `source` is, or holds: names of weights, and arrays or tensors."""
+    if isinstance(source, type):
+        raise TypeError(
+            f"source: expected a module or its weights, got the class {source.__name__}; make one"
+        )
     if isinstance(source, str | os.PathLike):
         source = _read(Path(source))
     elif callable(getattr(source, "state_dict", None)):
@@ -41,6 +45,9 @@ def named_tensors(source: Any) -> Mapping[str, Any]:
     for name in map(str, found):
         if name.rpartition(".")[2] in _PACKED or "._all_weight_values." in f".{name}":
             raise ValueError(quantised(name))
+    for name, value in found.items():
+        if is_lazy(value):
+            raise ValueError(no_shape(str(name)))
     return {str(name): value for name, value in found.items() if _is_tensor(value)}
 
 
@@ -55,6 +62,16 @@ def as_array(name: str, tensor: Any) -> np.ndarray:
         tensor = _as_numpy(name, tensor.detach().float() if dtype in _HALF else tensor.detach())
     # A copy, because JAX may share the memory of a NumPy array, and a live module goes on training.
     return np.array(tensor, dtype=np.float32 if dtype in _HALF else dtype)
+
+
+def is_lazy(tensor: Any) -> bool:
+    """Whether a tensor of PyTorch has no shape yet, as those of `LazyLinear` before a first run."""
+    return type(tensor).__name__ in ("UninitializedParameter", "UninitializedBuffer")
+
+
+def no_shape(name: str) -> str:
+    """Return the message for a weight that has no shape yet."""
+    return f"source: {name!r} has no shape yet; run the module once on an input of yours"
 
 
 def no_values(name: str) -> str:
@@ -108,8 +125,8 @@ def _read_safetensors(path: Path) -> Any:
         return load_file(path)
     except SafetensorError as error:
         raise ValueError(f"source: {path.name!r} is damaged or cut short: {error}") from error
-    except (KeyError, TypeError) as error:
-        # Older versions of safetensors know no bfloat16 without PyTorch.
+    except (KeyError, TypeError, AttributeError) as error:
+        # Its dtypes are looked up in NumPy, which has no float8; older versions know no bfloat16 either.
         raise ValueError(
             f"source: {path.name!r} holds a dtype that this version of safetensors cannot read ({error}); "
             "save the weights as float32, or update safetensors"
@@ -178,8 +195,9 @@ def _is_named_mapping(name: Any, value: Any) -> bool:
 def _has_weights(mapping: Mapping) -> bool:
     """Whether a mapping is a state dict; one of scalars only, such as a record of metrics, is not."""
     tensors = [value for name, value in mapping.items() if isinstance(name, str) and _is_tensor(value)]
-    return any(len(tensor.shape) > 0 for tensor in tensors)
+    return any(is_lazy(tensor) or len(tensor.shape) > 0 for tensor in tensors)
 
 
 def _is_tensor(value: Any) -> bool:
-    return hasattr(value, "shape") and hasattr(value, "dtype")
+    # PyTorch's lazy parameters raise when they are asked for their shape.
+    return hasattr(value, "dtype") and (is_lazy(value) or hasattr(value, "shape"))

@@ -13,7 +13,8 @@ from fpanalysis.load._convert import arrays_of, make_cell, make_linear, make_nor
 from fpanalysis.load._live import as_module, copied, has_forward, kind_of_module, part_at, weights_of
 from fpanalysis.load._names import LayerNames, foreign_weights, layer_names, readout_prefix, recurrent_prefix
 from fpanalysis.load._normed import NormedLinear
-from fpanalysis.load._readout import Readout, check_state, readout_by_name, readout_in_run
+from fpanalysis.load._own_steps import check_steps
+from fpanalysis.load._readout import Readout, readout_by_name, readout_in_run
 from fpanalysis.load._reparametrised import with_whole_weights
 from fpanalysis.load._same_step import check_next_state
 from fpanalysis.load._shells import any_dtype
@@ -63,9 +64,10 @@ def load_torch(
     A live module is looked at more closely. A copy of it on the CPU is run, in evaluation mode: its recurrent
     layer must be of PyTorch's own class, or of one derived from it that leaves `forward` alone, and its next
     state must be that of the equations to 1e-6. Then the whole module is run on made-up inputs: it must not
-    change the state between steps, and `y` is what its readout computes of the hidden units. A
-    `torch.nn.LayerNorm` before the linear layer is taken along; where anything else stands between, the
-    readout is left out. Parametrised and pruned weights are those that the module computes with.
+    change the state between steps, nor make the layer's input from it, nor call a cell twice per step, and
+    `y` is what its readout computes of the hidden units. A `torch.nn.LayerNorm` before the linear layer is
+    taken along; where anything else stands between, the readout is left out. Parametrised and pruned weights
+    are those that the module computes with.
 
     Args:
         source: the path of a state dict (`.pt`, `.pth`, `.safetensors`), a state dict (names of weights,
@@ -136,12 +138,12 @@ def _in_weights(source: Any, options: Options) -> _Found:
     tensors = with_whole_weights(named_tensors(source))
     prefix = recurrent_prefix(tensors, options.layer)
     layers = layer_names(tensors, prefix)
-    notes = () if (note := foreign_weights(tensors, prefix)) is None else (note,)
     shape = tuple(tensors[layers[-1].weight_hh].shape)
+    linear = readout_prefix(tensors, _hidden_size(layers[-1], tensors), options.readout)
+    notes = () if (note := foreign_weights(tensors, prefix, linear)) is None else (note,)
     if options.nonlinearity is None and len(shape) == 2 and shape[0] == shape[1]:
         notes += (_TANH_ASSUMED,)
-    linear = readout_prefix(tensors, _hidden_size(layers[-1], tensors), options.readout)
-    readout = _by_name(tensors, layers, linear, options)
+    readout = _by_name(tensors, prefix, layers, linear, options)
     return _Found(tensors, layers, options.nonlinearity or "tanh", readout, notes=notes)
 
 
@@ -156,14 +158,15 @@ def _in_module(module: Any, options: Options) -> _Found:
     check_next_state(recurrent, kind, nonlinearity, prefix)
     linear = readout_prefix(tensors, _hidden_size(layers[-1], tensors), options.readout)
     if not prefix or not has_forward(module):
-        return _Found(tensors, layers, nonlinearity, _by_name(tensors, layers, linear, options))
-    run, is_cell = run_whole(module, prefix, kind), kind.endswith("Cell")
+        return _Found(tensors, layers, nonlinearity, _by_name(tensors, prefix, layers, linear, options))
+    fits = None if linear is None else tensors[f"{linear}.weight" if linear else "weight"]
+    run, is_cell = run_whole(module, prefix, kind, fits), kind.endswith("Cell")
     if isinstance(run, str):
-        readout = _by_name(tensors, layers, linear, options)
+        readout = _by_name(tensors, prefix, layers, linear, options)
         notes = (_not_run(run, prefix, readout.linear, is_cell),) if is_cell or linear else ()
         is_told = options.readout is not None and not is_cell
         return _Found(tensors, layers, nonlinearity, readout, notes=() if is_told or readout.notes else notes)
-    check_state(run, prefix, linear, is_cell)
+    check_steps(run, prefix, kind, linear)
     if linear is None:
         return _Found(tensors, layers, nonlinearity, Readout(None))
     readout = readout_in_run(module, run, prefix, linear, is_asked=isinstance(options.readout, str))
@@ -183,7 +186,7 @@ def _not_run(why: str, prefix: str, linear: str | None, is_cell: bool) -> str:
         if linear is None
         else [f"{linear!r} reads the hidden units as they are (say so by readout={linear!r})"]
     )
-    unsure += [f"the module changes the state of {prefix!r} from step to step"] if is_cell else []
+    unsure += [f"the module changes the state of {prefix!r}, or feeds it back, from step to step"] * is_cell
     return (
         f"source: the module could not be run on made-up inputs ({why}), so that it is not known whether "
         f"{' and whether '.join(unsure)}"
@@ -191,11 +194,15 @@ def _not_run(why: str, prefix: str, linear: str | None, is_cell: bool) -> str:
 
 
 def _by_name(
-    tensors: Mapping[str, Any], layers: Sequence[LayerNames], linear: str | None, options: Options
+    tensors: Mapping[str, Any],
+    prefix: str,
+    layers: Sequence[LayerNames],
+    linear: str | None,
+    options: Options,
 ) -> Readout:
     if linear is None or isinstance(options.readout, str):
         return Readout(linear)
-    return readout_by_name(tensors, linear, int(tensors[layers[0].weight_ih].shape[-1]))
+    return readout_by_name(tensors, prefix, linear, int(tensors[layers[0].weight_ih].shape[-1]))
 
 
 def _field(cell: Callable, readout: eqx.nn.Linear | NormedLinear | None, options: Options) -> VectorField:

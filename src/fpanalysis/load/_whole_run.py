@@ -11,6 +11,8 @@ from fpanalysis.load._live import first_line, part_at, quiet
 # Of time and batch alike, so that it does not matter which comes first.
 _LONG = 4
 _MOST_TRIED = 32
+# Of states that nothing bounds: those of a relu, and the cell state of an LSTM. Half precision holds them.
+_SIZES = (1000.0, 1.0, 100.0, 10.0)
 # A name that says that an argument is a state.
 _STATE_NAME = re.compile(r"(h|c|hx|cx|hc|h_?[0cint]+|c_?[0xt]+|carry|.*(hidden|state|prev).*)", re.IGNORECASE)
 
@@ -30,14 +32,18 @@ class Run(NamedTuple):
         calls: of the parts that have none themselves, and of the recurrent one, in the order of their ends.
         returned: what the whole module returned.
         state: the state that it was given, as tensors; none where it took none.
+        again: calls of a second run, on the same inputs from other states.
+        n_samples: input vectors (or tokens) that the module was given, of all times and batches.
     """
 
     calls: list[Call]
     returned: Any
     state: list[Any]
+    again: list[Call]
+    n_samples: int
 
 
-def run_whole(module: Any, layer: str, kind: str) -> Run | str:
+def run_whole(module: Any, layer: str, kind: str, weight: Any | None = None) -> Run | str:
     """Run a copied module so that its recurrent part is called; return why not where that fails.
 
     The states that the recurrent part returns are random ones, to show what the module does with any.
@@ -46,30 +52,47 @@ def run_whole(module: Any, layer: str, kind: str) -> Run | str:
         module: the whole module, as `copied` returns it.
         layer: the name of its recurrent part.
         kind: the class of that part, such as `"GRU"`.
+        weight: of the linear layer that may be the readout, `(output, hidden)`, if any.
     """
-    if not _has_hooks(part_at(module, layer)):
+    recurrent = part_at(module, layer)
+    if not _has_hooks(recurrent):
         return "what is scripted does not show what its parts do"
-    calls: list[Call] = []
-    handles = [_replace_states(part_at(module, layer))]
-    handles += [_listen(part, name, calls) for name, part in _listened(module, layer)]
     why = "it was not clear what to call it with"
-    try:
-        for u, state in islice(_tries(module, part_at(module, layer), kind), _MOST_TRIED):
-            calls.clear()
-            try:
-                with quiet():
-                    returned = module(u, **state)
-            except Exception as error:
-                # What a module makes of arguments that are not its own may raise anything.
-                why = first_line(error)
+    others = _tries(module, recurrent, kind, seed=1)
+    for (u, state), (_, other) in islice(
+        zip(_tries(module, recurrent, kind), others, strict=True), _MOST_TRIED
+    ):
+        try:
+            calls, returned = _run(module, layer, u, state, weight, seed=2)
+            if not any(call.name == layer for call in calls):
+                why = f"{layer!r} was not called"
                 continue
-            if any(call.name == layer for call in calls):
-                return Run(list(calls), returned, tensors_in(state))
-            why = f"{layer!r} was not called"
+            again, _ = _run(module, layer, u, other, weight, seed=3)
+        except Exception as error:
+            # What a module makes of arguments that are not its own may raise anything.
+            why = first_line(error)
+            continue
+        n_samples = u[..., 0].numel() if u.is_floating_point() else u.numel()
+        return Run(calls, returned, tensors_in(state), again, n_samples)
+    return why
+
+
+def _run(
+    module: Any, layer: str, u: Any, state: dict[str, Any], weight: Any | None, seed: int
+) -> tuple[list[Call], Any]:
+    import torch
+
+    calls: list[Call] = []
+    handles = [_replace_states(part_at(module, layer), weight, seed)]
+    handles += [_listen(part, name, calls) for name, part in _listened(module, layer)]
+    try:
+        with quiet():
+            # What a module draws itself is the same in every run.
+            torch.default_generator.manual_seed(0)
+            return calls, module(u, **state)
     finally:
         for handle in handles:
             handle.remove()
-    return why
 
 
 def tensors_in(value: Any) -> list[Any]:
@@ -120,33 +143,64 @@ def _listened(module: Any, layer: str) -> list[tuple[str, Any]]:
     return found
 
 
-def _replace_states(recurrent: Any) -> Any:
+def _replace_states(recurrent: Any, weight: Any | None, seed: int) -> Any:
     """Put random states in the place of those that a recurrent module returns.
 
-    A network's own may be all alike, or all positive, and would not show what a mean or a relu does to them.
+    A network's own may be all alike, or all positive, and would not show what a mean or a relu does to them;
+    nor large enough for a clip. Where states are bounded, some are those that drive an output furthest.
     """
     import torch
 
-    rng = torch.Generator().manual_seed(2)
-    is_relu = "relu" in f"{getattr(recurrent, 'mode', '')}{getattr(recurrent, 'nonlinearity', '')}".lower()
+    rng = torch.Generator().manual_seed(seed)
+    is_free, n_extreme, n_drawn = _is_relu(recurrent), 0, 0
 
-    def drawn(like: Any) -> Any:
-        uniform = torch.rand(like.shape, generator=rng)
-        return (10 * uniform if is_relu else 2 * uniform - 1).to(like.dtype)
+    def drawn(like: Any, is_free: bool = is_free) -> Any:
+        nonlocal n_extreme, n_drawn
+        made = _random_states(like.shape, rng, is_free, _is_relu(recurrent), n_drawn).to(like.dtype)
+        n_drawn += 1
+        flat = made.view(-1, made.shape[-1])
+        if weight is not None and not is_free and weight.shape[1] == made.shape[-1]:
+            for i in range(0, len(flat), 2):
+                sign = 1 if n_extreme // len(weight) % 2 else -1
+                flat[i] = sign * torch.sign(weight.detach()[n_extreme % len(weight)])
+                n_extreme += 1
+        return made
+
+    def is_pair(state: Any) -> bool:
+        return isinstance(state, tuple)
 
     def replaced(recurrent: Any, args: tuple, returned: Any) -> Any:
         if not hasattr(recurrent, "num_layers"):
-            return tuple(map(drawn, returned)) if isinstance(returned, tuple) else drawn(returned)
+            return (drawn(returned[0]), drawn(returned[1], True)) if is_pair(returned) else drawn(returned)
         output, state = returned
         if not isinstance(output, torch.Tensor):
             return returned
         output = drawn(output)
         last = output[:, -1] if recurrent.batch_first and output.ndim == 3 else output[-1]
-        hidden, *cell = map(drawn, state) if isinstance(state, tuple) else (drawn(state),)
+        hidden, *cell = (drawn(state[0]), drawn(state[1], True)) if is_pair(state) else (drawn(state),)
         hidden[-1] = last
         return output, (hidden, *cell) if cell else hidden
 
     return recurrent.register_forward_hook(replaced)
+
+
+def _random_states(shape: Any, rng: Any, is_free: bool, is_positive: bool, first: int = 0) -> Any:
+    """Return random states of −1 to 1 (0 to 1); where they are free, of several sizes, up to a thousand.
+
+    The state number `first` in the row of sizes is the first one.
+    """
+    import torch
+
+    made = torch.rand(shape, generator=rng)
+    made = made if is_positive else 2 * made - 1
+    if not is_free:
+        return made
+    order = torch.arange(first, first + made[..., 0].numel()) % len(_SIZES)
+    return made * torch.tensor(_SIZES)[order].reshape(*made.shape[:-1], 1)
+
+
+def _is_relu(recurrent: Any) -> bool:
+    return "relu" in f"{getattr(recurrent, 'mode', '')}{getattr(recurrent, 'nonlinearity', '')}".lower()
 
 
 def _listen(part: Any, name: str, calls: list[Call]) -> Any:
@@ -163,14 +217,14 @@ def _kept(value: Any) -> Any:
     return tensors[0] if len(tensors) == 1 and not isinstance(value, list | tuple | dict) else tuple(tensors)
 
 
-def _tries(module: Any, recurrent: Any, kind: str) -> Iterator[tuple[Any, dict[str, Any]]]:
+def _tries(module: Any, recurrent: Any, kind: str, seed: int = 0) -> Iterator[tuple[Any, dict[str, Any]]]:
     """Yield inputs to call a module with, and the states that it takes beside them, by name."""
     _, *others = _arguments(module)
     needed = [p.name for p in others if p.default is p.empty]
     named = [p.name for p in others if p.name in needed or _STATE_NAME.fullmatch(p.name)]
     for u in _inputs(module, recurrent):
         for names in dict.fromkeys((tuple(named), tuple(needed))):
-            for state in _states(recurrent, kind, len(names)):
+            for state in _states(recurrent, kind, len(names), seed):
                 yield u, dict(zip(names, state, strict=True))
 
 
@@ -193,21 +247,24 @@ def _inputs(module: Any, recurrent: Any) -> Iterator[Any]:
     for table in (part for part in parts if isinstance(part, torch.nn.Embedding)):
         for shape in ((_LONG, _LONG), (_LONG,)):
             yield torch.randint(table.num_embeddings, shape, generator=rng)
-    sizes = [part.in_features for part in parts if isinstance(part, torch.nn.Linear)]
+    recurrent_ones = [part for part in parts if isinstance(part, torch.nn.RNNBase | torch.nn.RNNCellBase)]
+    sizes = [part.input_size for part in recurrent_ones]
+    sizes += [part.in_features for part in parts if isinstance(part, torch.nn.Linear)]
     for size in dict.fromkeys((recurrent.input_size, *sizes)):
         for shape in ((_LONG, _LONG, size), (_LONG, size)):
             yield torch.randn(shape, generator=rng).to(dtype)
 
 
-def _states(recurrent: Any, kind: str, n: int) -> Iterator[tuple[Any, ...]]:
+def _states(recurrent: Any, kind: str, n: int, seed: int) -> Iterator[tuple[Any, ...]]:
     """Yield `n` states in the forms that a module may expect them in; nothing where that is unclear."""
     import torch
 
-    rng, dtype = torch.Generator().manual_seed(1), next(recurrent.parameters()).dtype
+    rng, dtype = torch.Generator().manual_seed(100 + seed), next(recurrent.parameters()).dtype
+    is_lstm, is_relu = kind.startswith("LSTM"), _is_relu(recurrent)
     flat = (_LONG, recurrent.hidden_size)
     for shape in (flat,) if kind.endswith("Cell") else ((recurrent.num_layers, *flat), flat):
-        parts = tuple(torch.randn(shape, generator=rng).tanh().to(dtype) for _ in range(2))
-        is_lstm = kind.startswith("LSTM")
+        free = (is_relu, True)
+        parts = tuple(_random_states(shape, rng, each, is_relu).to(dtype) for each in free)
         if n == 0:
             yield ()
             return
