@@ -71,7 +71,8 @@ def _inside(f: Any) -> Any | None:
         return None if f.args else f.func
     if isinstance(f, eqx.Module) and not _is_wrapper(f):
         return None
-    return getattr(f, "__wrapped__", None) or getattr(f, "fn", None)
+    inside = getattr(f, "__wrapped__", None)
+    return getattr(f, "fn", None) if inside is None and isinstance(f, eqx.Module) else inside
 
 
 def _is_wrapper(module: eqx.Module) -> bool:
