@@ -86,6 +86,18 @@ def test_on_a_line_of_fixed_points_none_is_isolated_nor_stable(f, flow):
     assert (ds.stability.values[fixed] == Stability.NEUTRAL).all()
 
 
+def test_a_ring_is_not_taken_for_the_point_in_its_middle():
+    ds = found(lambda x: 30 * (1 - x[0] ** 2 - x[1] ** 2) * x, 2, flow=True, candidates=TWO[:16])
+    assert int(ds.n_fixed_points) > 8
+    on_ring = np.abs(np.linalg.norm(points(ds), axis=1) - 1) < 1e-9
+    assert on_ring.sum() == int(ds.n_fixed_points) - 1
+
+
+def test_a_regular_entry_beside_a_triple_zero():
+    ds = found(lambda x: jnp.tanh(jnp.array([1.0, 1.5]) * x), 2, candidates=TWO)
+    np.testing.assert_allclose(points(ds)[:, 1], [-0.85855964, 0, 0.85855964], atol=1e-7)
+
+
 @pytest.mark.parametrize(
     "f, flow, at",
     [

@@ -101,11 +101,10 @@ def examine(place: Place, x: np.ndarray, slope: np.ndarray, distinct: float) -> 
         if size == 0 or (size <= step.settled and (step.is_neutral or shrinks)):
             is_guess = step.is_grain or (size > step.certain and not shrinks)
             is_guess |= not coarse.all() and bool(np.any(step.move[coarse] != 0))
-            return (
-                None
-                if is_guess and not _is_resolved(place, rows, x, step.move)
-                else _degenerate(place, x, slope, size)
-            )
+            within = np.zeros_like(x) if shrinks else 2.0 * np.abs(step.move) * place.scale
+            if is_guess and not _is_resolved(place, rows, x, within):
+                return None
+            return _degenerate(place, x, slope, size)
         moved = _moved(x, step.move * place.scale)
         idle = 0 if size < SHRINKING * smallest else idle + 1
         if np.max(np.abs(moved - begin) / place.scale) > REACH or idle > MOST_IDLE:
@@ -125,13 +124,13 @@ def _moved(x: np.ndarray, step: np.ndarray) -> np.ndarray:
     return x + step / min(share, 1.0)
 
 
-def _is_resolved(place: Place, rows: _Rows, x: np.ndarray, move: np.ndarray) -> bool:
-    """Return whether the function is as good as linear within a step, and from a state to the next numbers.
+def _is_resolved(place: Place, rows: _Rows, x: np.ndarray, within: np.ndarray) -> bool:
+    """Return whether the function is as good as linear within a distance, and up to the next numbers.
 
     Far out in a tail it is not, and a step shorter than to the next number leads to no zero. It is looked at
     where the rows grow most.
     """
-    reach = np.maximum(np.spacing(np.abs(x)), 2.0 * np.abs(move) * place.scale)
+    reach = np.maximum(np.spacing(np.abs(x)), within)
     signs = np.unique(np.sign(rows.jacobian), axis=0)[:SIGNS]
     for sign in np.concatenate([signs, -signs]):
         other = _rows(place, x + sign * reach)

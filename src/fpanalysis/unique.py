@@ -169,8 +169,9 @@ class KnownPoints:
             return False
         gap = self.between(x, self.x[k], self.condition[k])
         size, error = np.abs(gap), self.error[k]
+        play = np.where(np.isfinite(play), play, 0.0)
         if not self.is_isolated[k]:
-            reach = np.where(np.isfinite(error), error, 0.0) + np.where(np.isfinite(play), play, 0.0)
+            reach = np.where(np.isfinite(error), error, 0.0) + play
             return bool(np.all(size <= np.maximum(reach, self.distinct)))
         if np.any(size > np.maximum(self.distinct, error + play)):
             return False
