@@ -114,7 +114,7 @@ def watched() -> Iterator[Stages]:
 
         return call
 
-    names = {name: getattr(pool, name) for name in ("_advance", "directions") if hasattr(pool, name)}
+    names = {name: getattr(pool, name) for name in ("advance", "directions") if hasattr(pool, name)}
     try:
         for name in names:
             setattr(pool, name, wrap(name, count=name == "directions"))

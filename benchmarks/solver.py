@@ -156,7 +156,7 @@ def _where(name: str, model: Any, starts: np.ndarray, solve: float) -> list[Row]
         rows.append(
             Row(f"{name} floor, that many LUs", f"{number(floor)} s; the call takes ×{number(total / floor)}")
         )
-    parts = {"_advance": "F, line search, Jacobian", "directions": "LU and solve"}
+    parts = {"advance": "F, line search, Jacobian", "directions": "LU and solve"}
     said = [f"{text} {number(stages.seconds[key])} s" for key, text in parts.items() if stages.seconds[key]]
     rest = total - sum(stages.seconds.values())
     if said:
