@@ -50,6 +50,20 @@ class Evaluates(Protocol):
         ...
 
 
+def is_plain(here: Values, inverted: np.ndarray | None, slope: np.ndarray, place: Evaluates) -> bool:
+    """Return whether a state is so surely a zero that nothing need be looked at but the values there.
+
+    What vanishes is rounding, its error is small, and the Jacobian is far from singular. The arguments are
+    those of `error_bound`.
+    """
+    if inverted is None or np.any(np.abs(here.f) > ABOVE_FLOOR * here.floor):
+        return False
+    size = np.abs(inverted)
+    with np.errstate(invalid="ignore", over="ignore"):
+        error = size @ (np.abs(here.f) + here.floor)
+        return bool(np.max(size @ slope) <= STEEP and np.max(error) <= CURVED)
+
+
 def error_bound(
     here: Values, inverted: np.ndarray, slope: np.ndarray, place: Evaluates, x: np.ndarray, most: float
 ) -> np.ndarray | None:

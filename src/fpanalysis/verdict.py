@@ -10,7 +10,7 @@ import numpy as np
 from fpanalysis._numerics import in_float64
 from fpanalysis.arithmetic import Evaluator
 from fpanalysis.degenerate import examine
-from fpanalysis.enclosure import Values, error_bound, leads_on
+from fpanalysis.enclosure import Values, error_bound, is_plain, leads_on
 from fpanalysis.resting import divides_lstm, resting_field
 from fpanalysis.solvers._linear import inverse
 from fpanalysis.solvers._pool import Arrivals, Covering, advance, batch_size
@@ -73,8 +73,13 @@ class Verdict:
         with in_float64():
             field = float64(field)
             self._judged = resting_field(field)
-            self._is_searched = not divides_lstm(field)  # the search divides no gates of LSTMs out
-            self._evaluator = Evaluator(self._judged.residual, len(field.state), len(field.inputs))
+            sizes = len(field.state), len(field.inputs)
+            self._evaluator = Evaluator(self._judged.residual, *sizes)
+            # The search divides no gates of LSTMs out.
+            self._is_searched = not divides_lstm(field)
+            self._searched = self._evaluator
+            if not self._is_searched:
+                self._searched = Evaluator(resting_field(field, divide_lstm=False).residual, *sizes)
             self.may_have_kinks = self._evaluator.may_have_kinks
             self.precision = precision_of(self._evaluator.narrowest_float)
 
@@ -90,21 +95,18 @@ class Verdict:
             What says of a state, by its index, which point it is: a new one; the index of the known one;
             None where there is none.
         """
-        values = self._values(arrivals)
+        floor = self._floor(self._searched, arrivals.x, arrivals.u, arrivals.scale, arrivals.jacobian)
+        values = Values(arrivals.f, arrivals.jacobian, floor)
         return lambda k: self._judge(arrivals, values, k, covering)
 
-    def _values(self, arrivals: Arrivals) -> Values:
-        if not self._is_searched:
-            return self.evaluate(arrivals.x, arrivals.u, arrivals.scale)
-        floor = self._floor(arrivals.x, arrivals.u, arrivals.scale, arrivals.jacobian)
-        return Values(arrivals.f, arrivals.jacobian, floor)
-
-    def _floor(self, x: np.ndarray, u: np.ndarray, scale: np.ndarray, jacobian: np.ndarray) -> np.ndarray:
+    def _floor(
+        self, evaluator: Evaluator, x: np.ndarray, u: np.ndarray, scale: np.ndarray, jacobian: np.ndarray
+    ) -> np.ndarray:
         """Return how far values can be off by rounding, in units of the scale, `(n, state)`.
 
         Where an operation is not known, by how much they change with a rounded state.
         """
-        floor = self._evaluator.rounding_floor(x, u) / scale
+        floor = evaluator.rounding_floor(x, u) / scale
         size = np.abs(x) / scale
         guess = ROUNDINGS * self.precision.eps * (np.einsum("nij,nj->ni", np.abs(jacobian), size) + size)
         return np.where(np.isfinite(floor), floor, guess)
@@ -115,7 +117,7 @@ class Verdict:
         In the batches of the search, so that nothing is compiled for it.
         """
         f, jacobian = self._linear(x, u, scale)
-        return Values(f, jacobian, self._floor(x, u, scale, jacobian))
+        return Values(f, jacobian, self._floor(self._evaluator, x, u, scale, jacobian))
 
     def _linear(self, x: np.ndarray, u: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         size, parts = batch_size(x.shape[1]), []
@@ -146,14 +148,15 @@ class Verdict:
         x, u, scale, slope = arrivals.x[k], arrivals.u[k], arrivals.scale[k], arrivals.slope[k]
         here = Values(values.f[k], values.jacobian[k], values.floor[k])
         place = Place(self, u, scale)
-        inverted = inverse(here.jacobian)
+        searched = inverted = inverse(here.jacobian)
+        if not self._is_searched and not is_plain(here, inverted, slope, place):
+            here = Values(*(part[0] for part in self.evaluate(x[None], u[None], scale[None])))
+            inverted = inverse(here.jacobian)
         if inverted is not None:
             error = error_bound(here, inverted, slope, place, x, self.precision.distinct)
             if error is not None:
-                if not leads_on(here, inverted, place, x):
-                    return None
-                searched = inverted if self._is_searched else inverse(arrivals.jacobian[k])
-                return NewPoint(x, arrivals.f[k], error, True, searched)
+                is_one = leads_on(here, inverted, place, x)
+                return NewPoint(x, arrivals.f[k], error, True, searched) if is_one else None
         known = covering(k)
         return known if known >= 0 else examine(place, x, slope, self.precision.distinct)
 

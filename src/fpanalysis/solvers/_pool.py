@@ -33,7 +33,7 @@ OPEN_CONDITIONS = 8
 # A start whose steps were all as long as they may be, so many in a row, may take longer ones.
 CAPPED_STEPS = 4
 # How many starts of a condition say how steep the function usually is there, about.
-SLOPES = 64
+SLOPES = 32
 
 
 @dataclass
