@@ -71,17 +71,26 @@ class Verdict:
     def __init__(self, field: VectorField) -> None:
         self.field = field
         with in_float64():
-            field = float64(field)
-            self._judged = resting_field(field)
-            sizes = len(field.state), len(field.inputs)
-            self._evaluator = Evaluator(self._judged.residual, *sizes)
+            self._float64 = float64(field)
+            self._judged = resting_field(self._float64)
             # The search divides no gates of LSTMs out.
             self._is_searched = not divides_lstm(field)
-            self._searched = self._evaluator
-            if not self._is_searched:
-                self._searched = Evaluator(resting_field(field, divide_lstm=False).residual, *sizes)
-            self.may_have_kinks = self._evaluator.may_have_kinks
-            self.precision = precision_of(self._evaluator.narrowest_float)
+            self._searched = self._read(resting_field(self._float64, divide_lstm=False))
+        self.may_have_kinks = self._searched.may_have_kinks
+        self.precision = precision_of(self._searched.narrowest_float)
+
+    @staticmethod
+    def _read(field: VectorField) -> Evaluator:
+        with in_float64():
+            return Evaluator(field.residual, len(field.state), len(field.inputs))
+
+    @cached_property
+    def _evaluator(self) -> Evaluator:
+        return self._searched if self._is_searched else self._read(self._judged)
+
+    @cached_property
+    def _true(self) -> Evaluator:
+        return self._read(self._float64)
 
     def __call__(self, arrivals: Arrivals, covering: Covering) -> Callable[[int], NewPoint | int | None]:
         """Look at several states; inside `in_float64`.
@@ -124,15 +133,10 @@ class Verdict:
         for start in range(0, len(x), size):
             rows = np.arange(start, start + size).clip(max=len(x) - 1)
             given = (x[rows], np.zeros_like(x[rows]), u[rows], scale[rows])
-            batch = advance(self._judged, *map(jnp.asarray, given))
+            batch = advance(self._judged, *given)
             parts.append([np.asarray(part)[: len(x) - start] for part in (batch.f, batch.jacobian)])
         f, jacobian = (np.concatenate(column) for column in zip(*parts, strict=True))
         return f, jacobian
-
-    @cached_property
-    def _true(self) -> Evaluator:
-        with in_float64():
-            return Evaluator(float64(self.field).residual, len(self.field.state), len(self.field.inputs))
 
     def jacobians(self, x: np.ndarray, u: np.ndarray) -> np.ndarray:
         """Return Jacobians of what vanishes at states `(n, state)`, in the state's own units."""

@@ -20,12 +20,19 @@ _ELEMENTWISE: dict[str, Callable] = {
     "neg": np.negative,
     "sub": np.subtract,
 }
+# Of several numbers the largest or smallest; which of two zeros, or what of NaN, is left to JAX.
+_CHOOSING: dict[str, Callable] = {
+    "clamp": lambda low, value, high: np.minimum(np.maximum(value, low), high),
+    "max": np.maximum,
+    "min": np.minimum,
+}
+_REDUCING: dict[str, Callable] = {"reduce_max": np.max, "reduce_min": np.min}
 
 
 def by_numpy(name: str, params: dict, values: Sequence[Any], result: Any) -> np.ndarray | None:
     """Return the result of one operation on constants, or None where it is left to JAX.
 
-    Only what NumPy computes to the same bits: nothing transcendental, no sums, no maxima of zeros.
+    Only what NumPy computes to the same bits: nothing transcendental, no sums.
 
     Args:
         name: name of the JAX primitive.
@@ -36,7 +43,7 @@ def by_numpy(name: str, params: dict, values: Sequence[Any], result: Any) -> np.
     if not all(isinstance(value, np.ndarray) for value in values):
         return None
     with np.errstate(all="ignore"):
-        out = _computed(name, values)
+        out = _computed(name, params, values)
         if out is None:
             out = _moved(name, params, values, result)
         elif any(map(_has_subnormal, (*values, out))):  # XLA takes them for zeros
@@ -44,12 +51,24 @@ def by_numpy(name: str, params: dict, values: Sequence[Any], result: Any) -> np.
     return None if out is None or out.shape != result.shape else np.asarray(out, result.dtype)
 
 
-def _computed(name: str, values: Sequence[np.ndarray]) -> np.ndarray | None:
+def _computed(name: str, params: dict, values: Sequence[np.ndarray]) -> np.ndarray | None:
     if name in _ELEMENTWISE and all(value.dtype == values[0].dtype for value in values):
         return np.asarray(_ELEMENTWISE[name](*values))
     if name == "div" and values[0].dtype in (np.float64, np.float32):
         return np.asarray(np.divide(*values))
-    return None
+    return _chosen(name, params, values)
+
+
+def _chosen(name: str, params: dict, values: Sequence[np.ndarray]) -> np.ndarray | None:
+    if name not in _CHOOSING and name not in _REDUCING:
+        return None
+    if any(value.size == 0 or value.dtype.kind == "c" for value in values):
+        return None
+    if any(np.any((value == 0) & np.signbit(value) | np.isnan(value)) for value in values):
+        return None
+    if name in _REDUCING:
+        return np.asarray(_REDUCING[name](values[0], axis=tuple(params["axes"])))
+    return np.asarray(_CHOOSING[name](*values))
 
 
 def _has_subnormal(value: np.ndarray) -> bool:

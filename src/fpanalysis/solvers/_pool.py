@@ -200,7 +200,7 @@ class _Pool:
         before = _Before(self.x, self.f, np.where(fresh, np.inf, self.residual))
         scale = self.starts.scale[self.condition]
         inputs = (self.x, self.direction, self.starts.u[self.condition], scale)
-        batch = Evaluation(*map(np.asarray, advance(self.field, *map(jnp.asarray, inputs))))
+        batch = Evaluation(*map(np.asarray, advance(self.field, *inputs)))
         batch = batch._replace(x=self.ends.known.wrapped(batch.x))
         self.x, self.f, self.residual = batch.x, batch.f, np.max(np.abs(batch.f), axis=1)
         self._count_steps(batch, fresh)
