@@ -18,7 +18,7 @@ FUNCTIONS = {
     "elementwise": lambda: [f(NASTY, OTHER) for f in (jnp.add, jnp.subtract, jnp.multiply, jnp.divide)],
     "extremes": lambda: [jnp.maximum(NASTY, OTHER), jnp.minimum(NASTY, OTHER), jnp.abs(NASTY), -NASTY],
     "clipped": lambda: [jnp.clip(OTHER, 0.5, 2.0), jnp.clip(NASTY, -1.0, 1.0), jnp.clip(WHOLE, 0, 6)],
-    "reduced": lambda: [f(a, axis=k) for f in (jnp.max, jnp.min) for a in (OTHER, WHOLE) for k in (0, 1, None)],
+    "reduced": lambda: [f(a, axis=k) for f in (jnp.max, jnp.min) for a in (OTHER, WHOLE) for k in (0, None)],
     "reduced zeros": lambda: [jnp.max(jnp.asarray(NASTY)), jnp.min(NASTY[:1, :2]), jnp.max(-NASTY[:1, :2])],
     "larger": lambda: [jnp.maximum(OTHER, 1.0), jnp.minimum(WHOLE, 3), jnp.maximum(SUBNORMAL, 0.0)],
     "compared": lambda: [f(NASTY, OTHER) for f in (jnp.less, jnp.greater_equal, jnp.equal, jnp.not_equal)],
