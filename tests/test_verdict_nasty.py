@@ -149,3 +149,19 @@ def test_a_flow_with_an_input_is_searched_on_its_own_scale(r, power):
     for seed in range(2):
         ds = fpa.find_fixed_points(model, {"r": r}, seed=seed, spectra=False, progress=False)
         np.testing.assert_allclose(points(ds)[:, 0], roots, atol=1e-9)
+
+
+@pytest.mark.parametrize("where", [[0.0, 0.0], [0.7, -1.3], [2e-4, -5e-4]])
+@pytest.mark.parametrize("sign, stability", [(-1.0, Stability.STABLE), (1.0, Stability.UNSTABLE)])
+def test_a_point_at_which_automatic_differentiation_gives_nan_is_found(where, sign, stability):
+    """The derivative of a norm is NaN at zero, where that of x(1 + ‖x‖) is 1."""
+    where = np.array(where)
+
+    def f(x):
+        return sign * (x - where) * (1 + jnp.linalg.norm(x - where))
+
+    assert np.isnan(jax.jacobian(f)(jnp.asarray(where, jnp.float32))).all()
+    ds = found(f, 2, flow=True)
+    assert int(ds.n_fixed_points) == 1 and int(ds.stability[0]) == stability
+    assert np.all(np.abs(ds.x.values[0] - where) <= ds.error.values[0]) and ds.error.values.max() < 1e-13
+    np.testing.assert_allclose(ds.eigenvalue.values[0], sign)

@@ -50,7 +50,7 @@ class Evaluates(Protocol):
         ...
 
 
-def is_plain(here: Values, inverted: np.ndarray | None, slope: np.ndarray, place: Evaluates) -> bool:
+def is_plain(here: Values, inverted: np.ndarray | None, slope: np.ndarray) -> bool:
     """Return whether a state is so surely a zero that nothing need be looked at but the values there.
 
     What vanishes is rounding, its error is small, and the Jacobian is far from singular. The arguments are
@@ -58,10 +58,15 @@ def is_plain(here: Values, inverted: np.ndarray | None, slope: np.ndarray, place
     """
     if inverted is None or np.any(np.abs(here.f) > ABOVE_FLOOR * here.floor):
         return False
+    error, steepness = _first_order(here, inverted, slope)
+    return bool(steepness <= STEEP and np.max(error) <= CURVED)
+
+
+def _first_order(here: Values, inverted: np.ndarray, slope: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the Newton correction with the rounding, `(state,)`, and how near to singular the Jacobian is."""
     size = np.abs(inverted)
     with np.errstate(invalid="ignore", over="ignore"):
-        error = size @ (np.abs(here.f) + here.floor)
-        return bool(np.max(size @ slope) <= STEEP and np.max(error) <= CURVED)
+        return size @ (np.abs(here.f) + here.floor) + NEVER_ZERO, float(np.max(size @ slope))
 
 
 def error_bound(
@@ -85,14 +90,12 @@ def error_bound(
     Returns:
         The bound of every entry, `(state,)`, in units of the scale.
     """
-    size = np.abs(inverted)
+    error, steepness = _first_order(here, inverted, slope)
     with np.errstate(invalid="ignore", over="ignore"):
-        error = size @ (np.abs(here.f) + here.floor) + NEVER_ZERO
-        shaken = size @ (rounding_of(here.jacobian, place) @ error)
-        steep = float(np.max(size @ slope))
+        shaken = np.abs(inverted) @ (rounding_of(here.jacobian, place) @ error)
     if not (np.all(error <= most) and np.all(shaken <= CONTRACTION * error)):
         return None
-    if steep > STEEP or np.max(error) > CURVED:
+    if steepness > STEEP or np.max(error) > CURVED:
         radius = np.maximum(error, RADIUS)
         share = _change(here, inverted, place, x, radius)
         if not share <= CONTRACTION:

@@ -64,6 +64,7 @@ class Verdict:
 
     Attributes:
         field: the vector field.
+        judged: the one with the same fixed points, all gates divided out.
         precision: what it computes in.
         may_have_kinks: whether anything in it could make a kink.
     """
@@ -72,7 +73,7 @@ class Verdict:
         self.field = field
         with in_float64():
             self._float64 = float64(field)
-            self._judged = resting_field(self._float64)
+            self.judged = resting_field(self._float64)
             # The search divides no gates of LSTMs out.
             self._is_searched = not divides_lstm(field)
             self._searched = self._read(resting_field(self._float64, divide_lstm=False))
@@ -85,8 +86,9 @@ class Verdict:
             return Evaluator(field.residual, len(field.state), len(field.inputs))
 
     @cached_property
-    def _evaluator(self) -> Evaluator:
-        return self._searched if self._is_searched else self._read(self._judged)
+    def evaluator(self) -> Evaluator:
+        """What vanishes, by `judged`."""
+        return self._searched if self._is_searched else self._read(self.judged)
 
     @cached_property
     def _true(self) -> Evaluator:
@@ -126,14 +128,14 @@ class Verdict:
         In the batches of the search, so that nothing is compiled for it.
         """
         f, jacobian = self._linear(x, u, scale)
-        return Values(f, jacobian, self._floor(self._evaluator, x, u, scale, jacobian))
+        return Values(f, jacobian, self._floor(self.evaluator, x, u, scale, jacobian))
 
     def _linear(self, x: np.ndarray, u: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         size, parts = batch_size(x.shape[1]), []
         for start in range(0, len(x), size):
             rows = np.arange(start, start + size).clip(max=len(x) - 1)
             given = (x[rows], np.zeros_like(x[rows]), u[rows], scale[rows])
-            batch = advance(self._judged, *given)
+            batch = advance(self.judged, *given)
             parts.append([np.asarray(part)[: len(x) - start] for part in (batch.f, batch.jacobian)])
         f, jacobian = (np.concatenate(column) for column in zip(*parts, strict=True))
         return f, jacobian
@@ -153,7 +155,7 @@ class Verdict:
         here = Values(values.f[k], values.jacobian[k], values.floor[k])
         place = Place(self, u, scale)
         searched = inverted = inverse(here.jacobian)
-        if not self._is_searched and not is_plain(here, inverted, slope, place):
+        if not self._is_searched and not is_plain(here, inverted, slope):
             here = Values(*(part[0] for part in self.evaluate(x[None], u[None], scale[None])))
             inverted = inverse(here.jacobian)
         if inverted is not None:
@@ -177,7 +179,7 @@ class Place:
     def __init__(self, verdict: Verdict, u: np.ndarray, scale: np.ndarray) -> None:
         self._verdict, self._u, self.scale = verdict, u, scale
         self.precision = verdict.precision.eps
-        self.is_discrete = verdict._judged.time_domain == "discrete"
+        self.is_discrete = verdict.judged.time_domain == "discrete"
 
     def at(self, x: np.ndarray) -> Values:
         """Return values at states `(n, state)`."""
@@ -187,7 +189,7 @@ class Place:
     def values(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return what vanishes at states `(n, state)` and its rounding, without derivatives."""
         wide = np.broadcast_to(self._u, (len(x), len(self._u)))
-        f, floor = self._verdict._evaluator.values(x, wide)
+        f, floor = self._verdict.evaluator.values(x, wide)
         if np.all(np.isfinite(floor)):
             return f / self.scale, floor / self.scale
         values = self.at(x)
@@ -200,7 +202,7 @@ class Place:
             Value `(state,)` and Jacobian `(state, state)`, both times `2^−level`, and the level of every row
             `(state,)`; None where the function cannot be evaluated so.
         """
-        found = self._verdict._evaluator.exact(x, self._u, self.scale)
+        found = self._verdict.evaluator.exact(x, self._u, self.scale)
         if found is None:
             return None
         level = found.exponent - np.log2(self.scale)

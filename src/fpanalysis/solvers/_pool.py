@@ -32,6 +32,9 @@ MAX_STEPS = 200
 OPEN_CONDITIONS = 8
 # A start whose steps were all as long as they may be, so many in a row, may take longer ones.
 CAPPED_STEPS = 4
+# A start where the function has no derivative is moved by so little, in rounding errors of the state or, at
+# zero, in units of the scale; so often at most.
+NUDGE, NUDGE_AT_ZERO, NUDGES = 64.0, 1e-100, 3
 # How many starts of a condition say how steep the function usually is there, about.
 SLOPES = 32
 
@@ -186,6 +189,7 @@ class _Pool:
         self.start, self.condition = np.full(size, -1), np.zeros(size, int)
         self.steps, self.stall = np.zeros(size, int), start_stall(np.zeros(size), np)
         self.capped, self.cap = np.zeros(size, int), np.ones(size)
+        self.nudges, self.is_nudged = np.zeros(size, int), np.zeros(size, bool)
         self.x, self.direction, self.f = np.zeros((3, size, n))
         self.residual = np.full(size, np.inf)
         self.slopes, self.n_slopes = np.zeros(starts.scale.shape), np.zeros(len(starts.scale), int)
@@ -197,7 +201,7 @@ class _Pool:
     def round(self) -> int:
         """Advance every start in flight by one step; return how many have ended."""
         fresh = self._refill()
-        before = _Before(self.x, self.f, np.where(fresh, np.inf, self.residual))
+        before = _Before(self.x, self.f, np.where(fresh | self.is_nudged, np.inf, self.residual))
         scale = self.starts.scale[self.condition]
         inputs = (self.x, self.direction, self.starts.u[self.condition], scale)
         batch = Evaluation(*map(np.asarray, advance(self.field, *inputs)))
@@ -222,6 +226,7 @@ class _Pool:
             self.direction[live] = directions(batch, live, self.cap[live])
             self._loosen(live)
             self.direction[live] *= scale[live]
+            self._nudge(live, scale)
         return ended
 
     def _note_slopes(self, jacobian: np.ndarray, fresh: np.ndarray) -> None:
@@ -243,11 +248,24 @@ class _Pool:
         self.next += len(empty)
         self.start[empty], self.condition[empty] = taken, self.starts.condition[taken]
         self.cap[empty], self.capped[empty] = self.starts.cap[self.condition[empty]], 0
-        self.x = np.array(self.x)
+        self.nudges[empty], self.x = 0, np.array(self.x)
         self.x[empty] = self.starts.x[taken]
         fresh = np.zeros(len(self.start), bool)
         fresh[empty] = True
         return fresh
+
+    def _nudge(self, live: np.ndarray, scale: np.ndarray) -> None:
+        """Move starts aside from where the function has a value and no derivative, as `norm` at zero."""
+        self.is_nudged[:] = False
+        nowhere = ~np.isfinite(self.direction[live]).all(axis=1) & np.isfinite(self.f[live]).all(axis=1)
+        rows = live[nowhere & (self.nudges[live] < NUDGES)]
+        if len(rows) == 0:
+            return
+        self.x = np.array(self.x)
+        size = np.maximum(NUDGE * np.spacing(np.abs(self.x[rows])), NUDGE_AT_ZERO * scale[rows])
+        self.x[rows] += np.random.default_rng(0).uniform(0.5, 1.0, self.x.shape[1]) * size
+        self.direction[rows], self.is_nudged[rows] = 0.0, True
+        self.nudges[rows] += 1
 
     def _loosen(self, live: np.ndarray) -> None:
         """Let starts take longer steps that have a long way to go, straight on."""
@@ -289,6 +307,7 @@ class _Pool:
         others = rows[~same]
         # The others are polished until they stop improving.
         improves = (self.residual[others] < 0.5 * before.residual[others]) & (self.steps[others] < MAX_STEPS)
+        improves &= ~self.is_nudged[others]
         done = others[~improves]
         if len(done):
             self._add(batch, before, done)
