@@ -63,7 +63,7 @@ def is_plain(here: Values, inverted: np.ndarray | None, slope: np.ndarray) -> bo
 
 
 def _first_order(here: Values, inverted: np.ndarray, slope: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return the Newton correction with the rounding, `(state,)`, and how near to singular the Jacobian is."""
+    """Return Newton's correction with the rounding, `(state,)`, and how near to singular the Jacobian is."""
     size = np.abs(inverted)
     with np.errstate(invalid="ignore", over="ignore"):
         return size @ (np.abs(here.f) + here.floor) + NEVER_ZERO, float(np.max(size @ slope))
