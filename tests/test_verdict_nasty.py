@@ -165,3 +165,14 @@ def test_a_point_at_which_automatic_differentiation_gives_nan_is_found(where, si
     assert int(ds.n_fixed_points) == 1 and int(ds.stability[0]) == stability
     assert np.all(np.abs(ds.x.values[0] - where) <= ds.error.values[0]) and ds.error.values.max() < 1e-13
     np.testing.assert_allclose(ds.eigenvalue.values[0], sign)
+
+
+def test_a_double_zero_is_seen_though_the_function_is_flat_at_most_starts():
+    def f(x):
+        tail = jnp.exp(-(x[1] ** 6))
+        return jnp.stack([x[1] * (x[0] + x[1]) * tail, -0.5391 * (2 * x[0] + x[0] ** 2 + x[1])])
+
+    ds = found(f, 2, flow=True)
+    at_zero = int(np.argmin(np.abs(ds.x.values).max(axis=1)))
+    assert np.abs(ds.x.values[at_zero]).max() < 1e-6
+    assert not ds.is_isolated.values[at_zero] and int(ds.stability[at_zero]) == Stability.NEUTRAL

@@ -22,6 +22,8 @@ from fpanalysis.verify import residuals
 NARROW_POWER = 0.4
 # Rounding errors that a state's own rounding stands for, where the operations are not known.
 ROUNDINGS = 64.0
+# So far aside, in units of the scale, it is looked at how steep the function is around a state.
+ASIDE = 1e-3
 
 
 class Precision(NamedTuple):
@@ -106,19 +108,33 @@ class Verdict:
             What says of a state, by its index, which point it is: a new one; the index of the known one;
             None where there is none.
         """
-        floor = self._floor(self._searched, arrivals.x, arrivals.u, arrivals.scale, arrivals.jacobian)
+        steepest, floor = self._surroundings(arrivals)
+        # Most starts may lie where the function is flat: how steep they saw it says nothing then.
+        arrivals = arrivals._replace(slope=np.maximum(arrivals.slope, steepest))
         values = Values(arrivals.f, arrivals.jacobian, floor)
         return lambda k: self._judge(arrivals, values, k, covering)
 
-    def _floor(
-        self, evaluator: Evaluator, x: np.ndarray, u: np.ndarray, scale: np.ndarray, jacobian: np.ndarray
+    def _surroundings(self, arrivals: Arrivals) -> tuple[np.ndarray, np.ndarray]:
+        """Return how steep the function is around states and how far rounding can put off its values there.
+
+        Both `(n, state)`, in units of the scale.
+        """
+        x, scale = arrivals.x, arrivals.scale
+        aside = x + ASIDE * np.random.default_rng(0).uniform(-1.0, 1.0, x.shape[1]) * scale
+        f, floor = self._searched.values(np.concatenate([x, aside]), np.tile(arrivals.u, (2, 1)))
+        with np.errstate(invalid="ignore", over="ignore"):
+            rise = np.abs(f[len(x) :] - f[: len(x)]) / (ASIDE * scale)
+        floor = self._known_floor(floor[: len(x)], x, scale, arrivals.jacobian)
+        return np.where(np.isfinite(rise), rise, 0.0), floor
+
+    def _known_floor(
+        self, floor: np.ndarray, x: np.ndarray, scale: np.ndarray, jacobian: np.ndarray
     ) -> np.ndarray:
         """Return how far values can be off by rounding, in units of the scale, `(n, state)`.
 
         Where an operation is not known, by how much they change with a rounded state.
         """
-        floor = evaluator.rounding_floor(x, u) / scale
-        size = np.abs(x) / scale
+        floor, size = floor / scale, np.abs(x) / scale
         guess = ROUNDINGS * self.precision.eps * (np.einsum("nij,nj->ni", np.abs(jacobian), size) + size)
         return np.where(np.isfinite(floor), floor, guess)
 
@@ -128,7 +144,8 @@ class Verdict:
         In the batches of the search, so that nothing is compiled for it.
         """
         f, jacobian = self._linear(x, u, scale)
-        return Values(f, jacobian, self._floor(self.evaluator, x, u, scale, jacobian))
+        floor = self.evaluator.rounding_floor(x, u)
+        return Values(f, jacobian, self._known_floor(floor, x, scale, jacobian))
 
     def _linear(self, x: np.ndarray, u: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         size, parts = batch_size(x.shape[1]), []
