@@ -176,3 +176,21 @@ def test_a_double_zero_is_seen_though_the_function_is_flat_at_most_starts():
     at_zero = int(np.argmin(np.abs(ds.x.values).max(axis=1)))
     assert np.abs(ds.x.values[at_zero]).max() < 1e-6
     assert not ds.is_isolated.values[at_zero] and int(ds.stability[at_zero]) == Stability.NEUTRAL
+
+
+def test_where_most_paths_leave_for_infinity_they_do_not_set_the_scale():
+    """All that stays goes to zero in one entry, and creeps on for ever in the other: nothing rests."""
+
+    def f(x, u):
+        leaky = jnp.where(x[0] > 0, x[0], 0.1 * x[0])
+        return jnp.stack([7.0 * leaky * (jnp.exp(-(x[1] ** 2)) + 15.0 * x[0]), x[1] + jnp.exp(-(x[0] ** 2))])
+
+    with pytest.warns(UserWarning, match="no fixed point"):
+        ds = fpa.find_fixed_points(fpa.vector_field(f, state=2), n_candidates=256, progress=False)
+    assert int(ds.n_fixed_points) == 0
+
+
+def test_where_the_next_number_is_as_good_as_any_other_state_nothing_is_listed():
+    """A sine of more than 1e18 is anything between −1 and 1 from one number to the next."""
+    ds = found(lambda x: jnp.sin(jnp.exp(jnp.exp(x))), 1, candidates=np.linspace(3.75, 4.0, 300)[:, None])
+    assert int(ds.n_fixed_points) == 0

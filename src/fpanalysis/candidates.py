@@ -149,16 +149,13 @@ def usable(paths: np.ndarray, starts: np.ndarray) -> np.ndarray:
     A path that leaves for infinity counts only as far as the others (or the starts `(start, state)`) go: its
     last states before the end are so large that they would set the spread, and the noise, of everything.
     """
-    finite = np.all(np.isfinite(paths), axis=-1)
-    unit = np.median(np.abs(paths[finite]), axis=0) if finite.any() else np.zeros(paths.shape[-1])
-    unit[unit == 0] = 1.0
+    finite, size = np.all(np.isfinite(paths), axis=-1), np.abs(paths)
     with np.errstate(over="ignore", invalid="ignore"):
-        size = np.max(np.abs(paths) / unit, axis=-1)
-        half = np.abs(paths[:, : _half_time() + 1]).max(axis=1)
-        grown = np.any(np.abs(paths[:, -1]) > LEAVES * half, axis=1)
-    stays = finite.all(axis=1) & ~grown
-    bound = max(np.max(size[stays], initial=0.0), np.max(np.abs(starts) / unit, initial=0.0))
-    return finite & (size <= bound)
+        grown = np.any(size[:, -1] > LEAVES * size[:, : _half_time() + 1].max(axis=1), axis=1)
+    # Entry by entry, and none of it from those that leave: where most do, the median of all is theirs.
+    stays = size[finite.all(axis=1) & ~grown].reshape(-1, size.shape[-1])
+    bound = np.concatenate([stays, np.abs(starts)]).max(axis=0, initial=0.0)
+    return finite & np.all(size <= bound, axis=-1)
 
 
 def between(points: np.ndarray, spread: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:

@@ -24,6 +24,8 @@ NARROW_POWER = 0.4
 ROUNDINGS = 64.0
 # So far aside, in units of the scale, it is looked at how steep the function is around a state.
 ASIDE = 1e-3
+# A function that changes by so much of what it usually does from one number to the next says nothing there.
+UNRESOLVED = 1e-3
 
 
 class Precision(NamedTuple):
@@ -108,16 +110,18 @@ class Verdict:
             What says of a state, by its index, which point it is: a new one; the index of the known one;
             None where there is none.
         """
-        steepest, floor = self._surroundings(arrivals)
+        rise, floor = self._surroundings(arrivals)
         # Most starts may lie where the function is flat: how steep they saw it says nothing then.
-        arrivals = arrivals._replace(slope=np.maximum(arrivals.slope, steepest))
+        arrivals = arrivals._replace(slope=np.fmax(arrivals.slope, rise))
+        grain = 0.5 * self.precision.eps * np.abs(arrivals.x / arrivals.scale)
+        unresolved = np.einsum("nij,nj->ni", np.abs(arrivals.jacobian), grain) > UNRESOLVED * rise
         values = Values(arrivals.f, arrivals.jacobian, floor)
-        return lambda k: self._judge(arrivals, values, k, covering)
+        return lambda k: None if unresolved[k].any() else self._judge(arrivals, values, k, covering)
 
     def _surroundings(self, arrivals: Arrivals) -> tuple[np.ndarray, np.ndarray]:
         """Return how steep the function is around states and how far rounding can put off its values there.
 
-        Both `(n, state)`, in units of the scale.
+        Both `(n, state)`, in units of the scale; the first NaN where the function has no value.
         """
         x, scale = arrivals.x, arrivals.scale
         aside = x + ASIDE * np.random.default_rng(0).uniform(-1.0, 1.0, x.shape[1]) * scale
@@ -125,7 +129,7 @@ class Verdict:
         with np.errstate(invalid="ignore", over="ignore"):
             rise = np.abs(f[len(x) :] - f[: len(x)]) / (ASIDE * scale)
         floor = self._known_floor(floor[: len(x)], x, scale, arrivals.jacobian)
-        return np.where(np.isfinite(rise), rise, 0.0), floor
+        return np.where(np.isfinite(rise), rise, np.nan), floor
 
     def _known_floor(
         self, floor: np.ndarray, x: np.ndarray, scale: np.ndarray, jacobian: np.ndarray
