@@ -1,8 +1,12 @@
 """Where candidates come from."""
 
+import itertools
+import warnings
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import xarray as xr
 from systems import cubic, lorenz, tanh_network
 
 import fpanalysis as fpa
@@ -96,3 +100,30 @@ def test_between_lies_half_way():
     distance = np.linalg.norm(x[:, None] - middles[None], axis=-1)
     assert distance.min(axis=1).max() < 1e-6
     assert set(distance.argmin(axis=1)) == {0, 1, 2}
+
+
+@pytest.mark.parametrize("n", [1, 2, 4])
+def test_parameters_that_are_inputs_give_the_points_that_constants_give(n):
+    """Pulses change such parameters too, and take some paths to 1e14: all points are known piece by piece."""
+    rng = np.random.default_rng(n)
+    weights, biases = 2.0 * rng.normal(size=(12, n, n)) / np.sqrt(n), rng.normal(size=(12, n))
+
+    def f(x, u):
+        z = u[: n * n].reshape(n, n) @ x + u[n * n :]
+        return jnp.where(z > 0, z, 0.1 * z)
+
+    given = xr.DataArray(np.concatenate([weights.reshape(12, -1), biases], axis=1), dims=("case", "input"))
+    model = fpa.vector_field(f, state=n, inputs=n * n + n)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # some cases have no point
+        ds = fpa.find_fixed_points(model, inputs=given, n_candidates=256, spectra=False, progress=False)
+    for case, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+        right = []
+        for slopes in itertools.product([0.1, 1.0], repeat=n):
+            x = np.linalg.solve(np.eye(n) - np.diag(slopes) @ weight, np.diag(slopes) @ bias)
+            if np.array_equal(weight @ x + bias > 0, np.array(slopes) == 1.0):
+                right.append(x)
+        found = ds.x.values[case][ds.is_fixed.values[case]]
+        assert len(found) == len(right)
+        for x in right:
+            assert np.abs(found - x).max(axis=1).min() <= 1e-9 * (1 + np.abs(x).max())

@@ -32,8 +32,11 @@ PACES = 6
 # seen, as at a turning point of the field, that says how far to go. One that leads to higher rates is not
 # taken, and the next begins so much shorter.
 GROWTH, RETREAT = 2.0, 16.0
-# A path that has grown this many times in its second half leaves for infinity.
+# A path that has grown this many times in its second half leaves for infinity; so much farther than without
+# pulses may they take it.
 LEAVES = 100.0
+# One path in so many has no pulses.
+QUIET = 8
 
 
 class Visited(NamedTuple):
@@ -70,16 +73,18 @@ def visited(field: VectorField, u: np.ndarray, n: int, seed: int) -> Visited:
             # Begun anew, so that a condition's candidates do not depend on which others there are.
             rng = np.random.default_rng(seed)
             starts, n_far = _starts(n_paths, units, rng)
-            drive = _drive(n_paths, condition, rng)
+            drive, is_quiet = _drive(n_paths, condition, rng)
             paths = np.asarray(_paths(field, jnp.asarray(starts), jnp.asarray(drive)))
             # What has come from far off must not set the scale.
             near, far = paths[n_far:], paths[:n_far]
-            near = near[usable(near, starts[n_far:])]
+            near = near[usable(near, starts[n_far:], is_quiet[n_far:])]
             near = near if len(near) else starts[n_far:]
-            states = np.concatenate([near, far[usable(far, starts[:0])]])
+            states = np.concatenate(
+                [near, far[usable(far, starts[:n_far], is_quiet[:n_far], are_near=False)]]
+            )
             spread = spread_of(near, units.blocks)
             if n_far:
-                spread = _widened(spread, near, starts[:n_far], far)
+                spread = _widened(spread, near, starts[:n_far], far, is_quiet[:n_far])
             out.spread[c] = np.where(field.is_periodic, 1.0, spread)
             noise = NOISE * out.spread[c] * np.ones((n, 1))
             if not units.are_activities:
@@ -98,7 +103,9 @@ def _starts(n_paths: int, units: Units, rng: np.random.Generator) -> tuple[np.nd
     return starts, n_far
 
 
-def _widened(spread: np.ndarray, near: np.ndarray, starts: np.ndarray, far: np.ndarray) -> np.ndarray:
+def _widened(
+    spread: np.ndarray, near: np.ndarray, starts: np.ndarray, far: np.ndarray, is_quiet: np.ndarray
+) -> np.ndarray:
     """Return the spread `(state,)`, from far paths where the others lie close together and far from zero.
 
     Seen from there, starts around zero are one and the same, and only those from far off differ. Those count
@@ -109,25 +116,29 @@ def _widened(spread: np.ndarray, near: np.ndarray, starts: np.ndarray, far: np.n
         near: states `(n, state)`.
         starts: where the far paths began, `(path, state)`.
         far: the far paths, `(path, time, state)`.
+        is_quiet: which of them have no pulses, `(path,)`.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         left = np.abs(far[:, -1] - starts) > 0.5 * np.maximum(np.abs(far[:, -1]), np.abs(starts))
-    ends = far[usable(far, starts[:0])[:, -1] & left.all(axis=1), -1]
+    ends = far[usable(far, starts, is_quiet, are_near=False)[:, -1] & left.all(axis=1), -1]
     with np.errstate(over="ignore", invalid="ignore"):
         own, size = np.std(near, axis=0), np.median(np.abs(near), axis=0)
     found = np.maximum(own, spread_of(ends)) if len(ends) > 1 else spread
     return np.where((own < CLOSE * size) & (found < CLOSE * size), found, spread)
 
 
-def _drive(n_paths: int, u: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _drive(n_paths: int, u: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Return inputs `(path, step, input)`: constant, with random pulses in the first half of the time.
 
-    The pulses take a network to states that it does not reach by itself, such as its other memories.
+    The pulses take a network to states that it does not reach by itself, such as its other memories. Some
+    paths have none, `(path,)`: they say how far the model goes by itself.
     """
+    is_quiet = (np.arange(n_paths) % QUIET == 0) | (len(u) == 0)
     pulses = rng.standard_normal((n_paths, N_STEPS, len(u)))
     pulses *= rng.random((n_paths, N_STEPS, 1)) < 0.5
     pulses[:, N_STEPS // 2 :] = 0.0
-    return u + pulses
+    pulses[is_quiet] = 0.0
+    return u + pulses, is_quiet
 
 
 def _draw(
@@ -143,19 +154,29 @@ def _draw(
     return drawn
 
 
-def usable(paths: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Return which states of paths `(path, time, state)` one may draw, `(path, time)`.
+def usable(
+    paths: np.ndarray, starts: np.ndarray, is_quiet: np.ndarray | None = None, *, are_near: bool = True
+) -> np.ndarray:
+    """Return which states of paths one may draw, `(path, time)`.
 
-    A path that leaves for infinity counts only as far as the others (or the starts `(start, state)`) go: its
-    last states before the end are so large that they would set the spread, and the noise, of everything.
+    What leaves for infinity, or is taken far off by pulses, counts only as far as the others (or the starts,
+    where they are near) go: states so large would set the spread, and the noise, of everything.
+
+    Args:
+        paths: `(path, time, state)`.
+        starts: where they began, `(path, state)`.
+        is_quiet: which paths have no pulses, `(path,)`; all of them if left out.
+        are_near: whether the starts count.
     """
     finite, size = np.all(np.isfinite(paths), axis=-1), np.abs(paths)
+    is_quiet = np.ones(len(paths), bool) if is_quiet is None else is_quiet
     with np.errstate(over="ignore", invalid="ignore"):
         grown = np.any(size[:, -1] > LEAVES * size[:, : _half_time() + 1].max(axis=1), axis=1)
     # Entry by entry, and none of it from those that leave: where most do, the median of all is theirs.
-    stays = size[finite.all(axis=1) & ~grown].reshape(-1, size.shape[-1])
-    bound = np.concatenate([stays, np.abs(starts)]).max(axis=0, initial=0.0)
-    return finite & np.all(size <= bound, axis=-1)
+    stays = size[finite.all(axis=1) & ~grown & is_quiet].reshape(-1, size.shape[-1])
+    bound = np.concatenate([stays, np.abs(starts) if are_near else starts[:0]]).max(axis=0, initial=0.0)
+    bounds = np.where(is_quiet[:, None, None], bound, LEAVES * bound)
+    return finite & np.all(size <= bounds, axis=-1)
 
 
 def between(points: np.ndarray, spread: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:

@@ -22,10 +22,10 @@ from fpanalysis.verify import residuals
 NARROW_POWER = 0.4
 # Rounding errors that a state's own rounding stands for, where the operations are not known.
 ROUNDINGS = 64.0
-# So far aside, in units of the scale, it is looked at how steep the function is around a state.
-ASIDE = 1e-3
-# A function that changes by so much of what it usually does from one number to the next says nothing there.
-UNRESOLVED = 1e-3
+# So far aside, in units of the scale, it is looked at how the function changes around a state.
+ASIDE = (1e-3, 1e-6)
+# Where it changes by so much of that from one number to the next, it says nothing.
+UNRESOLVED = 1e-2
 
 
 class Precision(NamedTuple):
@@ -110,26 +110,32 @@ class Verdict:
             What says of a state, by its index, which point it is: a new one; the index of the known one;
             None where there is none.
         """
-        rise, floor = self._surroundings(arrivals)
-        # Most starts may lie where the function is flat: how steep they saw it says nothing then.
-        arrivals = arrivals._replace(slope=np.fmax(arrivals.slope, rise))
+        change, floor = self._surroundings(arrivals)
         grain = 0.5 * self.precision.eps * np.abs(arrivals.x / arrivals.scale)
-        unresolved = np.einsum("nij,nj->ni", np.abs(arrivals.jacobian), grain) > UNRESOLVED * rise
+        grain = np.einsum("nij,nj->ni", np.abs(arrivals.jacobian), grain)
+        usual = np.fmax(np.fmax(*change), ASIDE[1] * arrivals.slope)
+        unresolved = np.any(grain > UNRESOLVED * usual, axis=1)
+        # Most starts may lie where the function is flat: how steep they saw it says nothing then.
+        arrivals = arrivals._replace(slope=np.fmax(arrivals.slope, change[0] / ASIDE[0]))
         values = Values(arrivals.f, arrivals.jacobian, floor)
-        return lambda k: None if unresolved[k].any() else self._judge(arrivals, values, k, covering)
+        return lambda k: None if unresolved[k] else self._judge(arrivals, values, k, covering)
 
     def _surroundings(self, arrivals: Arrivals) -> tuple[np.ndarray, np.ndarray]:
-        """Return how steep the function is around states and how far rounding can put off its values there.
+        """Look at the function around states.
 
-        Both `(n, state)`, in units of the scale; the first NaN where the function has no value.
+        Returns:
+            By how much it differs `ASIDE` of them, `(2, n, state)`, NaN where it has no value there; how far
+            rounding can put off its values at the states, `(n, state)`. In units of the scale.
         """
         x, scale = arrivals.x, arrivals.scale
-        aside = x + ASIDE * np.random.default_rng(0).uniform(-1.0, 1.0, x.shape[1]) * scale
-        f, floor = self._searched.values(np.concatenate([x, aside]), np.tile(arrivals.u, (2, 1)))
+        aside = np.random.default_rng(0).uniform(-1.0, 1.0, x.shape[1]) * scale
+        states = np.concatenate([x, *(x + distance * aside for distance in ASIDE)])
+        f, floor = self._searched.values(states, np.tile(arrivals.u, (3, 1)))
+        f = f.reshape(3, *x.shape) / scale
         with np.errstate(invalid="ignore", over="ignore"):
-            rise = np.abs(f[len(x) :] - f[: len(x)]) / (ASIDE * scale)
+            change = np.abs(f[1:] - f[0])
         floor = self._known_floor(floor[: len(x)], x, scale, arrivals.jacobian)
-        return np.where(np.isfinite(rise), rise, np.nan), floor
+        return np.where(np.isfinite(change), change, np.nan), floor
 
     def _known_floor(
         self, floor: np.ndarray, x: np.ndarray, scale: np.ndarray, jacobian: np.ndarray

@@ -37,12 +37,12 @@ def arrived(
         Flags `(n,)`; False where something is not finite, and of the states not looked at.
     """
     out = np.zeros(len(batch.x), bool)
-    f, size = np.abs(batch.f), np.abs(batch.x) / scale
-    # One entry alone tells of most that they have not arrived, the diagonal of most others that they have.
-    worst = np.argmax(f[rows], axis=1)
-    slope = np.abs(batch.jacobian[rows, worst])
-    terms = np.sum(slope * size[rows], axis=1) + 2.0 * size[rows, worst]
     with np.errstate(invalid="ignore"):
+        f, size = np.abs(batch.f), np.abs(batch.x) / scale
+        # One entry alone says of most that they have not arrived, the diagonal of most others that they have.
+        worst = np.argmax(f[rows], axis=1)
+        slope = np.abs(batch.jacobian[rows, worst])
+        terms = np.sum(slope * size[rows], axis=1) + 2.0 * size[rows, worst]
         rows = rows[f[rows, worst] <= np.maximum(tol * slope.sum(axis=1), ROUNDINGS * eps * terms)]
         out[rows] = np.all(f[rows] <= tol * np.abs(np.einsum("nii->ni", batch.jacobian)[rows]), axis=1)
         rows = rows[~out[rows]]
