@@ -172,10 +172,11 @@ def usable(
     is_quiet = np.ones(len(paths), bool) if is_quiet is None else is_quiet
     with np.errstate(over="ignore", invalid="ignore"):
         grown = np.any(size[:, -1] > LEAVES * size[:, : _half_time() + 1].max(axis=1), axis=1)
+    stays = finite.all(axis=1) & ~grown
     # Entry by entry, and none of it from those that leave: where most do, the median of all is theirs.
-    stays = size[finite.all(axis=1) & ~grown & is_quiet].reshape(-1, size.shape[-1])
-    bound = np.concatenate([stays, np.abs(starts) if are_near else starts[:0]]).max(axis=0, initial=0.0)
-    bounds = np.where(is_quiet[:, None, None], bound, LEAVES * bound)
+    own = size[stays & is_quiet].reshape(-1, size.shape[-1])
+    bound = np.concatenate([own, np.abs(starts) if are_near else starts[:0]]).max(axis=0, initial=0.0)
+    bounds = np.where((stays & ~is_quiet)[:, None, None], LEAVES * bound, bound)
     return finite & np.all(size <= bounds, axis=-1)
 
 
