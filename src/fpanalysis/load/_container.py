@@ -6,6 +6,7 @@ It is whole or absent, holds no code, and a checksum covers all of it.
 import hashlib
 import io
 import json
+import os
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -48,11 +49,10 @@ def read_container(path: Path) -> tuple[Header, bytes]:
     check_content(path, CHECKPOINT)
     with open(path, "rb") as file:
         header = _read_header(path, file.readline(_LONGEST_HEADER))
+        there = os.fstat(file.fileno()).st_size - file.tell()
+        if there != header["bytes"]:
+            raise damaged(path, f"its header promises {header['bytes']} bytes of arrays, {there} are there")
         content = file.read()
-    if len(content) != header["bytes"]:
-        raise damaged(
-            path, f"its header promises {header['bytes']} bytes of arrays, {len(content)} are there"
-        )
     if checksum(header, content) != header["sha256"]:
         raise damaged(path, "its content does not match its checksum")
     return header, content
@@ -94,7 +94,9 @@ def damaged(path: Path, why: str) -> ValueError:
 def checksum(header: Header, content: bytes) -> str:
     """Return a sha256 over the arrays and everything that the header says besides."""
     said = {name: value for name, value in header.items() if name != "sha256"}
-    return hashlib.sha256(_text(said) + content).hexdigest()
+    whole = hashlib.sha256(_text(said))
+    whole.update(content)  # not joined: arrays may fill much of the memory
+    return whole.hexdigest()
 
 
 def _text(header: Header) -> bytes:
@@ -106,7 +108,7 @@ def _read_header(path: Path, line: bytes) -> Header:
         raise damaged(path, "its header has no end")
     try:
         header = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise damaged(path, f"its header is not JSON ({error})") from error
     if not isinstance(header.get("version"), int) or header["version"] > _VERSION:
         raise ValueError(

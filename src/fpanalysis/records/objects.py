@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fpanalysis._files import flush_folder, write_whole
-from fpanalysis.io import open_dataset, save
+from fpanalysis.io import open_dataset, open_verified, save
 from fpanalysis.load import load
 from fpanalysis.records import content as contents
 from fpanalysis.records.entry import Entry
@@ -71,7 +71,8 @@ class Objects:
         """
         if problem := self.problem(entry):
             raise StoreError(f"{entry.kind} {entry.hash[:8]}: {problem}")
-        return _read(self.folder / entry.file, entry.kind)
+        path = self.folder / entry.file
+        return open_verified(path) if entry.kind == contents.EVALUATION else _read(path, entry.kind)
 
     def fault(self, entry: Entry) -> str | None:
         """Return what is wrong with the file of a record: `missing`, `cut`, `longer` or `changed`."""

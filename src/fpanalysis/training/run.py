@@ -15,6 +15,8 @@ from fpanalysis.training.history import Trained
 from fpanalysis.training.models import chosen_weights, models_of
 from fpanalysis.training.sweep import Plan, expand
 
+# Under this name the models say of which configuration they are, as the sha256 of its file.
+_CONFIG = "config_sha256"
 # What the table of an ensemble takes over from the history.
 _PER_MODEL = (
     "validation_loss",
@@ -66,7 +68,8 @@ def write_run(folder: Folder, trained: Trained, history: xr.Dataset) -> None:
         for number, weights in enumerate(selected_weights(trained, history))
         for name, rows in weights.items()
     }
-    write_arrays(folder.path / MODELS, arrays, {"what": "selected checkpoints"})
+    notes = {"what": "selected checkpoints", _CONFIG: folder.config_sha256()}
+    write_arrays(folder.path / MODELS, arrays, notes)
 
 
 def read_run(path: Path) -> Ensemble:
@@ -83,9 +86,14 @@ def read_run(path: Path) -> Ensemble:
             f"path: the training run in {str(path)!r} is not finished; go on with it by "
             f"fpanalysis.train({str(path / CONFIG)!r}, {str(path)!r})"
         )
+    arrays, notes = read_arrays(path / MODELS)
+    if notes.get(_CONFIG, sha256 := Folder(path).config_sha256()) != sha256:
+        raise ValueError(
+            f"path: {str(path / CONFIG)!r} has changed since these networks were trained, and no longer says "
+            "what they are; copy it from a backup"
+        )
     config = Config.from_yaml(path / CONFIG)
     plan = expand(config)
-    arrays, _ = read_arrays(path / MODELS)
     weights = []
     for number in range(len(plan.groups())):
         prefix = f"group{number}."

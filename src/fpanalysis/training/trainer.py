@@ -59,7 +59,9 @@ def train(
         ConfigError: the configuration does not hold, or differs from that of the run in `folder`; the
             message names every key and line.
         FileExistsError: `folder` holds something else.
-        ValueError: the arm cannot be as configured, or cannot reach where it should.
+        RuntimeError: another process, or another thread of this one, trains in `folder`.
+        ValueError: the arm cannot be as configured, or cannot reach where it should; or a file in `folder`
+            is not as it was written.
         MemoryError: the networks would not fit into memory; the message says how much they would take.
 
     Warns:
@@ -84,14 +86,19 @@ def train(
     if problem := memory_error(plan):
         raise MemoryError(problem)
     _check_reaches(plan)
-    kept = None if folder is None else Folder(folder)
-    if kept is not None:
-        kept.begin(config)
+    if folder is None:
+        with jax.enable_x64(False):
+            return _run(config, plan, None, loss, progress)
+    kept = Folder(folder)
+    kept.check(config)
+    if kept.finished:
+        return _finished(kept, loss, progress)
+    with kept.held(), jax.enable_x64(False):
+        kept.check(config)  # again: another process may have begun, or finished, since
         if kept.finished:
             return _finished(kept, loss, progress)
-    say = _speaker(kept, progress)
-    with jax.enable_x64(False):
-        return _run(config, plan, kept, loss, say, progress)
+        kept.begin(config)
+        return _run(config, plan, kept, loss, progress)
 
 
 def _run(
@@ -99,9 +106,9 @@ def _run(
     plan: Plan,
     folder: Folder | None,
     loss: Loss | None,
-    say: Callable[[str], None],
     progress: bool,
 ) -> Ensemble:
+    say = _speaker(folder, progress)
     groups = plan.groups()
     count = len(plan.members)
     say(
