@@ -172,6 +172,7 @@ def test_the_folder_holds_the_run_and_gives_it_back(tmp_path, trained, monkeypat
 
 def test_what_a_killed_process_left_half_written_is_cleared_away(tmp_path):
     train(TINY, tmp_path / "run")
+    (tmp_path / "run" / "models.safetensors").unlink()
     left = tmp_path / "run" / "checkpoints" / ".group0_0000002.safetensors.17.partial"
     left.write_bytes(b"half")
     train(TINY, tmp_path / "run")

@@ -83,8 +83,8 @@ class Folder:
         (self.path / "checkpoints").mkdir(exist_ok=True)
 
     def config_sha256(self) -> str:
-        """Return the sha256 of the configuration as it stands in the folder."""
-        return hashlib.sha256((self.path / CONFIG).read_bytes()).hexdigest()
+        """Return the sha256 of the configuration as it stands in the folder, however its lines end."""
+        return hashlib.sha256((self.path / CONFIG).read_bytes().replace(b"\r\n", b"\n")).hexdigest()
 
     def log(self, message: str) -> None:
         """Add a line to the log."""
