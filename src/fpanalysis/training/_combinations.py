@@ -6,6 +6,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from fpanalysis._messages import listed, nearest
+from fpanalysis.training._bounds import MOST_COMBINATIONS, MOST_NETWORKS
 from fpanalysis.training._check import (
     applies,
     check,
@@ -18,8 +19,6 @@ from fpanalysis.training._check import (
 from fpanalysis.training._problems import Path, Problem, shown
 from fpanalysis.training._schema import SECTIONS, GeneralSettings, NetworkSettings
 
-# So many combinations are looked at one by one, which takes seconds.
-_MOST = 10_000
 # For an estimate of what more of them would take: matrices of a cell, and bytes that training holds a weight.
 _GATES = {"gru": 3, "lstm": 4, "tanh": 1}
 _BYTES = 20
@@ -144,17 +143,21 @@ def _leave_out(section: str, data: dict[str, Any], overrides: Overrides, keys: C
 def too_many(base: Mapping[str, Any], sweep: Sweep) -> Problem | None:
     """Return the problem of a sweep with more combinations than can be checked one by one, if it is one."""
     count = math.prod(map(len, sweep.sweep.values())) * max(len(sweep.cases), 1)
-    if count <= _MOST:
+    default = GeneralSettings.model_validate({}).replicates
+    networks = count * (check_value("", "replicates", base.get("replicates", default))[0] or default)
+    if count <= MOST_COMBINATIONS and networks <= MOST_NETWORKS:
         return None
     first = values_of(next(sweep.combinations()))
     values, _ = check(assembled(base, first, sweep.keys))
-    network = values.get("network", NetworkSettings.model_validate({}))
-    networks = count * values.get("replicates", GeneralSettings.model_validate({}).replicates)
+    network = values.get("network") or NetworkSettings.model_validate({})
     weights = _GATES[network.kind] * network.hidden_size * (network.hidden_size + 10)
     gib = networks * weights * _BYTES / 2**30
+    most = (
+        f"{MOST_COMBINATIONS:,} combinations" if count > MOST_COMBINATIONS else f"{MOST_NETWORKS:,} networks"
+    )
     text = (
         f"multiplies to {count:,} combinations: {networks:,} networks, which would take about "
-        f"{gib:,.1f} GiB; at most {_MOST:,} combinations are trained in one run"
+        f"{gib:,.1f} GiB; at most {most} are trained in one run"
     )
     return Problem(("sweep",), text)
 
@@ -270,14 +273,16 @@ def _read_values(key: Any, values: Any) -> tuple[list[Listed], list[Problem]]:
     if not isinstance(values, list | tuple) or not values:
         return [], [Problem(where, f"expected a list of at least one value, got {shown(values)}")]
     right, problems = [], []
+    known: set[Any] = set()
     for i, given in enumerate(values):
         value, text = check_value(*split(key), given)
         if text is None and value is None:
             text = "null cannot be swept, because no axis has such a place; list it in 'cases'"
-        elif text is None and value in [other.value for other in right]:
+        elif text is None and value in known:
             text = f"{shown(value)} is listed twice"
         if text is None:
             right.append(Listed(value, (*where, i)))
+            known.add(value)
         else:
             problems.append(Problem((*where, i), text))
     return right, problems

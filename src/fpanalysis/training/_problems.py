@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 # The keys (and indices in lists) that lead to a value.
 Path = tuple[str | int, ...]
+# So many problems are told at once.
+_TOLD = 50
 
 
 class ConfigError(ValueError):
@@ -36,7 +38,10 @@ class Source:
     def error(self, problems: Iterable[Problem]) -> ConfigError:
         """Return the error that tells of all problems, in the order of the file."""
         ordered = sorted(problems, key=lambda problem: self._line(problem.where) or 0)
-        return ConfigError("\n".join(dict.fromkeys(map(self._sentence, ordered))))
+        lines = list(dict.fromkeys(map(self._sentence, ordered)))
+        if len(lines) > _TOLD:
+            lines[_TOLD:] = [f"and {len(lines) - _TOLD:,} more"]
+        return ConfigError("\n".join(lines))
 
     def _sentence(self, problem: Problem) -> str:
         line = self._line(problem.where)
@@ -67,5 +72,8 @@ def dotted(where: Path) -> str:
 def shown(value: Any) -> str:
     """Return a value as it would be written in YAML, cut if it is long."""
     words = {True: "true", False: "false"}
-    text = words[value] if isinstance(value, bool) else "null" if value is None else repr(value)
+    try:
+        text = words[value] if isinstance(value, bool) else "null" if value is None else repr(value)
+    except (ValueError, RecursionError):  # numbers of thousands of digits, lists in lists in lists
+        return f"a {type(value).__name__} that is too long to be shown"
     return text if len(text) <= 60 else text[:57] + "..."

@@ -8,6 +8,8 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from pydantic.types import Strict
 
+from fpanalysis.training._problems import shown
+
 # YAML 1.1 takes a number with an exponent but without a dot, such as 1e-5, for text.
 _EXPONENT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 
@@ -297,7 +299,8 @@ class TrainingSettings(Section):
         rising = all(a < b for a, b in zip(checkpoints, checkpoints[1:], strict=False))
         if not checkpoints or not rising or checkpoints[-1] > last:
             raise ValueError(
-                f"expected at least one iteration, rising, up to the last ({last}), got {list(checkpoints)}"
+                f"expected at least one iteration, rising, up to the last ({last}), "
+                f"got {shown(list(checkpoints))}"
             )
         return checkpoints
 

@@ -6,9 +6,15 @@ from typing import Any
 
 import yaml
 
+from fpanalysis._files import check_regular
 from fpanalysis._messages import nearest
+from fpanalysis.training._bounds import DEEPEST, MOST_VALUES
 from fpanalysis.training._problems import ConfigError, Problem, Source
 from fpanalysis.training._problems import Path as Keys
+
+_MOST_BYTES = 2**23
+# A longer number or word is none that stands in a configuration.
+_LONGEST = 1_000
 
 
 def read_yaml(path: str | os.PathLike[str]) -> tuple[Any, Source, list[Problem]]:
@@ -18,12 +24,12 @@ def read_yaml(path: str | os.PathLike[str]) -> tuple[Any, Source, list[Problem]]
         path: the file.
 
     Raises:
-        ConfigError: there is no such file, it is empty, or it is not YAML.
+        ConfigError: there is no such file, it is empty, not YAML, or larger than a configuration can be.
     """
     name = os.fspath(path)
     text = _text(Path(path))
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         node = loader.get_single_node()
         if node is None:
             raise ConfigError(f"{name}: expected keys and values, got an empty file")
@@ -32,6 +38,31 @@ def read_yaml(path: str | os.PathLike[str]) -> tuple[Any, Source, list[Problem]]
     except yaml.YAMLError as error:
         raise ConfigError(_syntax(name, text, error)) from None
     return data, Source(name, reader.lines), reader.problems
+
+
+class _TooMuch(yaml.MarkedYAMLError):
+    """YAML may be right, and yet take all time and memory."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads no more than a configuration can hold; nodes are keys and values, aliases count as none."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._count = self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self._count += 1
+        self._depth += 1
+        if self._count > 2 * MOST_VALUES or self._depth > DEEPEST:
+            mark = self.peek_event().start_mark
+            what = (
+                f"more than {MOST_VALUES:,} values" if self._depth <= DEEPEST else f"more than {DEEPEST} deep"
+            )
+            raise _TooMuch(problem=f"expected a configuration, got YAML that is {what}", problem_mark=mark)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
 def write_yaml(data: dict[str, Any]) -> str:
@@ -60,8 +91,13 @@ class _Reader:
         self.lines: dict[Keys, int] = {}
         self.problems: list[Problem] = []
         self.around: list[yaml.Node] = []
+        self.count = 0
 
     def value(self, node: yaml.Node, where: Keys) -> Any:
+        self.count += 1
+        if self.count > MOST_VALUES:  # aliases may stand for more than was written
+            what = f"expected at most {MOST_VALUES:,} values, got more, with those that aliases repeat"
+            raise _TooMuch(problem=what, problem_mark=node.start_mark)
         self.lines.setdefault(where, _line(node))
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, where)
@@ -74,6 +110,9 @@ class _Reader:
         return value
 
     def _scalar(self, node: yaml.ScalarNode, where: Keys) -> Any:
+        if len(node.value) > _LONGEST:  # some numbers take minutes to read
+            self.problems.append(Problem(where, f"expected at most {_LONGEST:,} characters"))
+            return None
         try:
             return self.loader.construct_object(node)
         except ValueError as error:  # such as a date with a thirteenth month
@@ -108,6 +147,9 @@ def _line(node: yaml.Node) -> int:
 
 def _text(path: Path) -> str:
     try:
+        check_regular(path, "config")
+        if (size := path.stat().st_size) > _MOST_BYTES:
+            raise ConfigError(f"{path}: expected at most {_MOST_BYTES:,} bytes, got {size:,}")
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         folder = path.parent
@@ -126,6 +168,8 @@ def _syntax(name: str, text: str, error: yaml.YAMLError) -> str:
     """Return what is wrong with the YAML itself, and in which line."""
     if isinstance(error, yaml.reader.ReaderError):
         line, what = text.count("\n", 0, error.position), f"{error.reason} (U+{error.character:04X})"
+    elif isinstance(error, _TooMuch) and error.problem_mark is not None:
+        return f"{name}, line {error.problem_mark.line + 1}: {error.problem}"
     elif isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         line, what = error.problem_mark.line, str(error.problem)
         what = f"{error.context}, {what}" if what.startswith("but ") else what

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import PrivateAttr, field_validator
 
+from fpanalysis.training._bounds import excess
 from fpanalysis.training._check import check
 from fpanalysis.training._combinations import (
     Sweep,
@@ -131,6 +132,8 @@ class Config(GeneralSettings):
     def _checked(cls, data: Any, source: Source, unreadable: list[Problem]) -> "Config":
         if not isinstance(data, Mapping):
             raise source.error([Problem((), f"expected keys and values, got {shown(data)}")])
+        if problems := excess(data):
+            raise source.error(problems)
         base = {key: value for key, value in data.items() if key not in ("sweep", "cases")}
         sweep, problems = read_sweep(data)
         plain = not (sweep.sweep or sweep.cases or problems)

@@ -82,8 +82,11 @@ class Plan:
     def groups(self) -> list[list[int]]:
         """Return the indices of the members that can be trained by one compiled step, group by group."""
         groups: dict[Hashable, list[int]] = {}
+        keys: dict[int, Hashable] = {}  # replicates share a configuration
         for i, member in enumerate(self.members):
-            groups.setdefault(member.static_key(), []).append(i)
+            if id(member.config) not in keys:
+                keys[id(member.config)] = member.static_key()
+            groups.setdefault(keys[id(member.config)], []).append(i)
         return list(groups.values())
 
 
