@@ -5,6 +5,7 @@ It imports nothing of the package, so that this program starts quickly.
 
 import pickle
 import sys
+import threading
 import warnings
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +14,8 @@ import xarray as xr
 
 # Beyond what a file's size explains, reading may take so many seconds of computing.
 _SECONDS, _BYTES_A_SECOND = 10.0, 2**23
+# One thread at a time: HDF5 crashes if two meet in it, and xarray keeps them apart for values only.
+HDF5_LOCK = threading.RLock()
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
@@ -34,15 +37,10 @@ def dataset_of(content: bytes) -> xr.Dataset:
         content: of the file.
     """
     import netCDF4
-    from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK, NetCDF4DataStore
+    from xarray.backends import NetCDF4DataStore
 
-    with NETCDF4_PYTHON_LOCK:
-        file = netCDF4.Dataset("in memory", memory=content, auto_complex=True)
-    try:
+    with HDF5_LOCK, netCDF4.Dataset("in memory", memory=content, auto_complex=True) as file:
         ds = xr.open_dataset(NetCDF4DataStore(file)).load()  # pyright: ignore[reportArgumentType]
-    finally:
-        with NETCDF4_PYTHON_LOCK:
-            file.close()
     return ds.drop_encoding()
 
 

@@ -22,7 +22,8 @@ def write_netcdf(ds: xr.Dataset, path: Path, encoding: dict) -> None:
     """Write a dataset and its checksum to a file, whole or not at all."""
     with whole_file(path) as partial:
         try:
-            ds.to_netcdf(partial, engine="netcdf4", auto_complex=True, encoding=encoding)
+            with _netcdf.HDF5_LOCK:
+                ds.to_netcdf(partial, engine="netcdf4", auto_complex=True, encoding=encoding)
         except (OSError, RuntimeError):
             check_room(partial)  # HDF5 does not say that the disk is full
             raise

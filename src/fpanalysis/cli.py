@@ -11,6 +11,9 @@ from fpanalysis import cli_db, cli_fig
 from fpanalysis.cli_output import fail, words
 from fpanalysis.cli_store import STORE, At, Files
 
+# JAX takes memory and time for each device.
+_MOST_DEVICES = 1024
+
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
 )
@@ -37,7 +40,11 @@ def train(
     ] = None,
     devices: Annotated[
         int | None,
-        typer.Option(min=1, help="Processor cores to train on; by default all, but no more than networks."),
+        typer.Option(
+            min=1,
+            max=_MOST_DEVICES,
+            help="Processor cores to train on; by default all, but no more than networks.",
+        ),
     ] = None,
     store: At = STORE,
     files: Files = None,
@@ -71,7 +78,8 @@ def _prepare(config: Path, devices: int | None) -> None:
     from fpanalysis.training.sweep import expand
 
     members = expand(Config.from_yaml(config)).members
-    _use_devices(min(_cores(), len(members)) if devices is None else devices, chosen=devices is not None)
+    # A device without a network of its own would train one a second time.
+    _use_devices(min(devices or _cores(), len(members)), chosen=devices is not None)
 
 
 def _train_into(store: str, files: Path | None, config: Path, quiet: bool) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 
 import yaml
 
-from fpanalysis._files import check_regular
 from fpanalysis._messages import nearest
 from fpanalysis.training._bounds import DEEPEST, MOST_VALUES
 from fpanalysis.training._problems import ConfigError, Problem, Source
@@ -98,6 +97,8 @@ class _Reader:
         if self.count > MOST_VALUES:  # aliases may stand for more than was written
             what = f"expected at most {MOST_VALUES:,} values, got more, with those that aliases repeat"
             raise _TooMuch(problem=what, problem_mark=node.start_mark)
+        if len(self.around) > DEEPEST:
+            raise _TooMuch(problem=f"nested more than {DEEPEST} deep", problem_mark=node.start_mark)
         self.lines.setdefault(where, _line(node))
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, where)
@@ -147,7 +148,8 @@ def _line(node: yaml.Node) -> int:
 
 def _text(path: Path) -> str:
     try:
-        check_regular(path, "config")
+        if path.exists() and not (path.is_file() or path.is_dir()):  # from a pipe, reading may never end
+            raise ConfigError(f"{path}: expected a file, got a pipe, a device or a socket")
         if (size := path.stat().st_size) > _MOST_BYTES:
             raise ConfigError(f"{path}: expected at most {_MOST_BYTES:,} bytes, got {size:,}")
         return path.read_text(encoding="utf-8-sig")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 
+from fpanalysis._memory import total_memory
 from fpanalysis.control.fields import Curl
 from fpanalysis.control.plants import PointMass, TwoLinkArm
 from fpanalysis.training.build import model_of, perturbation_of, plant_of
@@ -28,7 +29,7 @@ def memory_error(plan: Plan) -> str:
     if needed <= there:
         return ""
     return (
-        f"sweep: {len(plan.members)} networks would take about {needed / 2**30:.1f} GiB, and this machine "
+        f"sweep: {len(plan.members)} networks would take about {needed / 2**30:.1f} GiB, and this process "
         f"has {there / 2**30:.1f} GiB to give; sweep over fewer values, or divide the sweep into several runs"
     )
 
@@ -52,11 +53,6 @@ def _group_bytes(members: Sequence[Member]) -> float:
 
 def _arrays(model: object) -> list:
     return [leaf for leaf in jax.tree_util.tree_leaves(model) if hasattr(leaf, "shape")]
-
-
-def total_memory() -> float:
-    """Return the machine's memory in bytes."""
-    return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
 
 
 def second_device_hint(networks: int) -> str:
