@@ -80,14 +80,13 @@ with whole_file(Path(sys.argv[1])) as partial:
 
 @posix
 def test_partial_files_are_cleared_by_the_next_writer_if_theirs_is_gone(saved):
-    killed, waits = (
-        subprocess.Popen(
-            [sys.executable, "-c", KILLED, saved, how], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        for how in ("dies", "waits")
-    )
-    assert killed.stdout and waits.stdout and waits.stdin
-    left = {process: saved.parent / process.stdout.readline().decode().strip() for process in (killed, waits)}
+    left = {}
+    for how in ("dies", "waits"):
+        command = [sys.executable, "-c", KILLED, saved, how]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert process.stdout
+        left[process] = saved.parent / process.stdout.readline().decode().strip()
+    killed, waits = left
     killed.communicate()
     old, young = saved.parent / ".a.nc.0123.partial", saved.parent / ".a.nc.4567.partial"
     for path, age in ((old, 2 * 86400.0), (young, 60.0)):

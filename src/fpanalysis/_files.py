@@ -61,8 +61,8 @@ def check_room(partial: Path) -> None:
 
 def clear_partials(path: Path) -> None:
     """Remove what writers of `path` that were killed left beside it; those that write are left alone."""
-    with suppress(OSError):
-        for left in os.scandir(path.parent):
+    with suppress(OSError), os.scandir(path.parent) as beside:
+        for left in beside:
             if left.name.startswith(_beginning(path)) and left.name.endswith(".partial") and _is_dead(left):
                 Path(left.path).unlink(missing_ok=True)
 
