@@ -195,3 +195,35 @@ def test_where_the_next_number_is_as_good_as_any_other_state_nothing_is_listed()
     near = np.concatenate([np.linspace(-1.0, 1.0, 100), np.linspace(3.75, 4.0, 100)])[:, None]
     ds = found(lambda x: jnp.sin(jnp.exp(jnp.exp(x))), 1, candidates=near)
     assert np.all(np.abs(points(ds)) <= 1.0)
+
+
+@jax.custom_jvp
+def spike(x):
+    return jnp.where(x > 0, 1.0, 0.0)
+
+
+@spike.defjvp
+def _surrogate(primals, tangents):
+    return spike(*primals), tangents[0] / (1.0 + jnp.abs(primals[0])) ** 2
+
+
+@pytest.mark.parametrize(
+    "f, right",
+    [
+        (lambda x: jnp.tanh(2 * x) + 0.5 * jax.lax.stop_gradient(jnp.tanh(2 * x)), 1.4923522926789434),
+        (lambda x: 0.5 * x + spike(x - 0.3), 2.0),
+    ],
+)
+def test_where_the_derivative_is_another_functions_stability_is_undecided(f, right):
+    with pytest.warns(UserWarning, match="stop_gradient"):
+        ds = fpa.find_fixed_points(fpa.vector_field(lambda x, u: f(x), state=1), progress=False)
+    at = int(np.argmin(np.abs(ds.x.values[:, 0] - right)))
+    assert abs(ds.x.values[at, 0] - right) <= ds.error.values[at] < 1e-13
+    assert not ds.is_smooth.values[at] and int(ds.stability[at]) == Stability.UNDECIDED
+
+
+def test_derivatives_that_are_right_stay_smooth_whoever_wrote_them():
+    """A softmax subtracts a maximum whose gradient it stops; the derivative of a GELU may be a rule."""
+    weight = 1.5 * np.random.default_rng(0).normal(size=(3, 3))
+    ds = found(lambda x: jax.nn.softmax(weight @ x) * jax.nn.logsumexp(x), 3)
+    assert int(ds.n_fixed_points) > 0 and ds.is_smooth.values.all()

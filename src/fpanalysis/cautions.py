@@ -102,8 +102,9 @@ def _of_kinks(ds: xr.Dataset) -> None:
     if n := int(kinked.sum()):
         _warn(
             f"{n} of {int(ds['n_fixed_points'].sum())} fixed points lie on a kink of the model (as of relu, "
-            "abs or clip), where it has no derivative: their stability is undecided, and their eigenvalues "
-            "are NaN; is_smooth says which"
+            "abs or clip), where it has no derivative, or where what JAX gives is not its derivative (as by "
+            "stop_gradient): their stability is undecided, and their eigenvalues are NaN; is_smooth says "
+            "which"
         )
 
 

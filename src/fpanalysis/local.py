@@ -8,22 +8,25 @@ from fpanalysis.linearization import jacobians
 from fpanalysis.solvers._linear import inverse
 from fpanalysis.vector_field import VectorField
 from fpanalysis.verdict import Verdict
+from fpanalysis.verify import residuals
 
 # Sides on which a derivative is looked at, in units of the scale.
 SIDE = 1e-9
 N_SIDES = 2
 # A jump of the derivative, relative to the rows of the Jacobian, that no curvature makes.
 JUMP = 1e-5
+# Half the distance over which differences stand for derivatives, and how far, relatively, they may be off.
+SECANT, OTHER = 1e-6, 1e-3
 # An error so small, in units of the scale, changes no eigenvalue that matters.
 CERTAIN = 1e-10
 N_SAMPLES = 4
 
 
 class Kinks(NamedTuple):
-    """Which points lie on kinks.
+    """Which points lie on kinks, or where the Jacobian is not that of the function.
 
     Attributes:
-        is_smooth: whether the derivative is the same on all sides, `(n,)`.
+        is_smooth: whether the derivative is the same on all sides, and that of the function, `(n,)`.
         error: how far the true point can be by the derivatives of every side, in units of the scale,
             `(n, state)`; NaN where the point is smooth.
     """
@@ -46,6 +49,8 @@ def kinks(verdict: Verdict, x: np.ndarray, u: np.ndarray, scale: np.ndarray, err
         error: their errors in that unit, `(n, state)`.
     """
     found = Kinks(np.ones(len(x), bool), np.full(x.shape, np.nan))
+    if len(x) and verdict.has_own_derivatives:
+        _note_other_derivatives(found, verdict, x, u, scale)
     if len(x) == 0 or not verdict.may_have_kinks:
         return found
     rng = np.random.default_rng(0)
@@ -54,9 +59,32 @@ def kinks(verdict: Verdict, x: np.ndarray, u: np.ndarray, scale: np.ndarray, err
         direction = rng.choice([-1.0, 1.0], x.shape) * rng.uniform(0.5, 1.0, x.shape)
         jumps = [_jump(verdict, x, u, scale, direction * np.maximum(away, d)) for d in (10 * SIDE, SIDE)]
         found.is_smooth[(jumps[0] > JUMP) & (jumps[1] > 0.3 * jumps[0])] = False
-    for k in np.flatnonzero(~found.is_smooth):
+    for k in np.flatnonzero(~found.is_smooth & np.isnan(found.error).all(axis=1)):
         found.error[k] = _one_sided_error(verdict, x[k], u[k], scale[k], np.maximum(away[k], SIDE))
     return found
+
+
+def _note_other_derivatives(
+    found: Kinks, verdict: Verdict, x: np.ndarray, u: np.ndarray, scale: np.ndarray
+) -> None:
+    """Note where what JAX gives is not the derivative: by `stop_gradient`, or a surrogate of a spike's.
+
+    Differences of values say so, and how far the true point can be.
+    """
+    n, slopes = x.shape[1], _scaled(verdict.field, x, u, scale)
+    for k in range(len(x)):
+        states = x[k] + np.concatenate([np.eye(n), -np.eye(n)]) * SECANT * scale[k]
+        f, _ = residuals(verdict.field, states, np.broadcast_to(u[k], (2 * n, u.shape[1])))
+        secant = ((f[:n] - f[n:]) / (2.0 * SECANT) / scale[k]).T
+        slope = slopes[k] - np.eye(n) * (verdict.field.time_domain == "discrete")
+        size = np.abs(slope).sum(axis=1) + np.abs(secant).sum(axis=1)
+        if np.any(np.abs(slope - secant).sum(axis=1) > OTHER * size):
+            left, inverted = (
+                verdict.evaluate_true(x[k : k + 1], u[k : k + 1], scale[k : k + 1]),
+                inverse(secant),
+            )
+            found.is_smooth[k] = False
+            found.error[k] = np.inf if inverted is None else np.abs(inverted) @ left[0]
 
 
 def _jump(verdict: Verdict, x: np.ndarray, u: np.ndarray, scale: np.ndarray, step: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -71,6 +71,7 @@ class Verdict:
         judged: the one with the same fixed points, all gates divided out.
         precision: what it computes in.
         may_have_kinks: whether anything in it could make a kink.
+        has_own_derivatives: whether its Jacobian could be another function's.
     """
 
     def __init__(self, field: VectorField) -> None:
@@ -82,6 +83,7 @@ class Verdict:
             self._is_searched = not divides_lstm(field)
             self._searched = self._read(resting_field(self._float64, divide_lstm=False))
         self.may_have_kinks = self._searched.may_have_kinks
+        self.has_own_derivatives = self._searched.has_own_derivatives
         self.precision = precision_of(self._searched.narrowest_float)
 
     @staticmethod
@@ -161,7 +163,7 @@ class Verdict:
         size, parts = batch_size(x.shape[1]), []
         for start in range(0, len(x), size):
             rows = np.arange(start, start + size).clip(max=len(x) - 1)
-            given = (x[rows], np.zeros_like(x[rows]), u[rows], scale[rows])
+            given: Any = (x[rows], np.zeros_like(x[rows]), u[rows], scale[rows])
             batch = advance(self.judged, *given)
             parts.append([np.asarray(part)[: len(x) - start] for part in (batch.f, batch.jacobian)])
         f, jacobian = (np.concatenate(column) for column in zip(*parts, strict=True))

@@ -81,6 +81,11 @@ class Evaluator:
         return _traits.may_have_kinks(self.program)
 
     @cached_property
+    def has_own_derivatives(self) -> bool:
+        """Whether a derivative somewhere is a rule of somebody's own, or is left out (`stop_gradient`)."""
+        return _traits.has_own_derivatives(self.jaxpr.jaxpr)
+
+    @cached_property
     def has_callback(self) -> bool:
         """Whether the result depends on the state or the input through a call back into Python."""
         return _traits.has_callback(self.program)

@@ -1,6 +1,5 @@
 """A JAX function traced into a program: calls opened, loops unrolled, constant parts evaluated."""
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -29,6 +28,7 @@ from fpanalysis.arithmetic._program import (
     is_inexact,
     without_dead_steps,
 )
+from fpanalysis.arithmetic._traits import jax_function
 
 STEP_LIMIT = 20_000
 
@@ -207,7 +207,7 @@ class _Builder:
             return self.linear(name, params, equation, inputs)
         if name == "dot_general":
             return self.matmul(params, equation, inputs)
-        if name == "custom_jvp_call" and _jax_function(params) == "logaddexp":
+        if name == "custom_jvp_call" and jax_function(params) == "logaddexp":
             output = self.slot(equation.outvars[0].aval, self.level(inputs))
             self.step("logaddexp", {}, inputs, [output])
             return [output]
@@ -220,7 +220,7 @@ class _Builder:
         inner = inner_jaxpr(params)
         if inner is None or len(inner[0].invars) != len(inputs):
             return None
-        was_flat, self.is_flat = self.is_flat, self.is_flat or _jax_function(params) in FLAT_AT_TIES
+        was_flat, self.is_flat = self.is_flat, self.is_flat or jax_function(params) in FLAT_AT_TIES
         outputs = self.inline(inner[0], [self.constant(value) for value in inner[1]], inputs)
         self.is_flat = was_flat
         return outputs
@@ -376,13 +376,6 @@ class _Builder:
             outputs,
         )
         return outputs
-
-
-def _jax_function(params: dict) -> str | None:
-    """Return the name of the function of JAX's own whose derivative has a rule of its own, if it is one."""
-    jaxpr = getattr(params.get("call_jaxpr"), "jaxpr", None)
-    where = str(getattr(getattr(jaxpr, "debug_info", None), "func_src_info", ""))
-    return where.split()[0] if re.search(r"[\\/]jax[\\/]", where) else None
 
 
 def _as_jax(value: Any) -> Any:

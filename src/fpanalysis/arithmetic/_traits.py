@@ -1,5 +1,6 @@
 """What can be read from a function without evaluating it: precision, callbacks, kinks."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -55,6 +56,25 @@ def has_callback(program: Program) -> bool:
         step.name in CALLBACKS or any(_calls_back(inner) for inner in _inner(step.params))
         for step in _all_steps(program)
     )
+
+
+def has_own_derivatives(jaxpr: Jaxpr) -> bool:
+    """Return whether a derivative somewhere is left out, or is a rule of somebody's own."""
+    for equation in jaxpr.eqns:
+        name = equation.primitive.name
+        own = name.startswith("custom_vjp") or (
+            name == "custom_jvp_call" and jax_function(equation.params) is None
+        )
+        if own or name == "stop_gradient" or any(map(has_own_derivatives, _inner(equation.params))):
+            return True
+    return False
+
+
+def jax_function(params: dict) -> str | None:
+    """Return the name of the function of JAX's own whose derivative has a rule of its own, if it is one."""
+    jaxpr = getattr(params.get("call_jaxpr"), "jaxpr", None)
+    where = str(getattr(getattr(jaxpr, "debug_info", None), "func_src_info", ""))
+    return where.split()[0] if re.search(r"[\\/]jax[\\/]", where) else None
 
 
 def _calls_back(jaxpr: Jaxpr) -> bool:

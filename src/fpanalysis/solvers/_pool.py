@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -203,7 +203,8 @@ class _Pool:
         fresh = self._refill()
         before = _Before(self.x, self.f, np.where(fresh | self.is_nudged, np.inf, self.residual))
         scale = self.starts.scale[self.condition]
-        inputs = (self.x, self.direction, self.starts.u[self.condition], scale)
+        # NumPy's arrays, which are read as they are.
+        inputs: Any = (self.x, self.direction, self.starts.u[self.condition], scale)
         batch = Evaluation(*map(np.asarray, advance(self.field, *inputs)))
         batch = batch._replace(x=self.ends.known.wrapped(batch.x))
         self.x, self.f, self.residual = batch.x, batch.f, np.max(np.abs(batch.f), axis=1)
