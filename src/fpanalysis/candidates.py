@@ -35,6 +35,8 @@ GROWTH, RETREAT = 2.0, 16.0
 # A path that has grown this many times in its second half leaves for infinity; so much farther than without
 # pulses may they take it.
 LEAVES = 100.0
+# What leaves for infinity counts up to so many times as far as the others go.
+BEYOND = 2.0
 # One path in so many has no pulses.
 QUIET = 8
 
@@ -176,7 +178,7 @@ def usable(
     # Entry by entry, and none of it from those that leave: where most do, the median of all is theirs.
     own = size[stays & is_quiet].reshape(-1, size.shape[-1])
     bound = np.concatenate([own, np.abs(starts) if are_near else starts[:0]]).max(axis=0, initial=0.0)
-    bounds = np.where((stays & ~is_quiet)[:, None, None], LEAVES * bound, bound)
+    bounds = np.where((stays & ~is_quiet)[:, None, None], LEAVES, BEYOND) * bound
     return finite & np.all(size <= bounds, axis=-1)
 
 

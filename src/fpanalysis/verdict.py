@@ -82,9 +82,9 @@ class Verdict:
             # The search divides no gates of LSTMs out.
             self._is_searched = not divides_lstm(field)
             self._searched = self._read(resting_field(self._float64, divide_lstm=False))
-        self.may_have_kinks = self._searched.may_have_kinks
-        self.has_own_derivatives = self._searched.has_own_derivatives
-        self.precision = precision_of(self._searched.narrowest_float)
+            self.may_have_kinks = self._searched.may_have_kinks
+            self.has_own_derivatives = self._searched.has_own_derivatives
+            self.precision = precision_of(self._searched.narrowest_float)
 
     @staticmethod
     def _read(field: VectorField) -> Evaluator:
