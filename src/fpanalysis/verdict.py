@@ -24,8 +24,8 @@ NARROW_POWER = 0.4
 ROUNDINGS = 64.0
 # So far aside, in units of the scale, it is looked at how the function changes around a state.
 ASIDE = (1e-3, 1e-6)
-# Where it changes by so much of that from one number to the next, it says nothing.
-UNRESOLVED = 1e-2
+# Where it changes by so many times as much from one number to the next, it says nothing.
+UNRESOLVED = 1.0
 
 
 class Precision(NamedTuple):
