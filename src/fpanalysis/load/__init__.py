@@ -7,20 +7,22 @@ from typing import Any
 
 from fpanalysis._messages import listed, nearest
 from fpanalysis.load._checkpoint import read_checkpoint
+from fpanalysis.load._content import CHECKPOINT, kind_of_content
+from fpanalysis.load._sources import existing
 from fpanalysis.load._torch import Options, load_torch, read_torch
 
 __all__ = ["load", "load_torch"]
 
-_TORCH_SUFFIXES = (".pt", ".pth", ".safetensors")
-_SUFFIXES = (".eqx", *_TORCH_SUFFIXES)
-
-
 def load(path: str | os.PathLike[str], **options: Any) -> Any:
     """Read a trained model from a file, or a training run from its folder.
 
+    A file is known by its content, whatever its name: `.eqx`, `.pt`, `.ckpt`, `.bin`, `.pth.tar`, `.pkl`,
+    `.safetensors`, or none. PyTorch is not needed, and no code of a file is ever run.
+
     Args:
-        path: a checkpoint that `fpanalysis.save` wrote (`.eqx`), or a state dict of a PyTorch model (`.pt`,
-            `.pth`, `.safetensors`); or the folder of a finished training run.
+        path: a checkpoint that `fpanalysis.save` wrote, or what a training script saved of a PyTorch model: its
+            weights, alone or beside other things, or the whole module; or the folder of a finished training
+            run.
         **options: passed on to `load_torch` (`layer`, `readout`, `nonlinearity`, `inputs`, `outputs`,
             `dt`); an `.eqx` file says all of this itself and takes none.
 
@@ -32,7 +34,7 @@ def load(path: str | os.PathLike[str], **options: Any) -> Any:
     Raises:
         FileNotFoundError: there is no such file, or the folder holds no finished training run.
         TypeError: `path` is not a path, or an option is unknown or does not apply.
-        ValueError: the suffix is unknown, or the file holds something else than its suffix says.
+        ValueError: the file is damaged or cut short, holds no model that can be read, or is no regular file.
 
     Example:
         >>> import fpanalysis as fpa
@@ -49,14 +51,9 @@ def load(path: str | os.PathLike[str], **options: Any) -> Any:
         if options:
             raise TypeError(f"options: a training run says all of this itself, got {listed(options)}")
         return read_run(path)
-    suffix = path.suffix.lower()
-    if suffix not in _SUFFIXES:
-        raise ValueError(
-            f"path: expected a file that ends in {', '.join(_SUFFIXES)}, got {path.name!r}"
-            f"{nearest(suffix, _SUFFIXES) if suffix else ''}"
-        )
-    _check_options(options, suffix)
-    if suffix == ".eqx":
+    is_checkpoint = kind_of_content(path) == CHECKPOINT
+    _check_options(options, is_checkpoint)
+    if is_checkpoint:
         return read_checkpoint(path)
     field, notes = read_torch(path, Options(**options))
     for note in notes:
@@ -70,15 +67,11 @@ def _existing(path: Any) -> Path:
             f"path: expected the path of a file or folder, got {type(path).__name__}; state dicts and "
             "PyTorch modules go to load_torch, cells and functions to vector_field"
         )
-    path = Path(path)
-    if not path.exists():
-        beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise FileNotFoundError(f"path: there is no file {str(path)!r}{nearest(path.name, beside)}")
-    return path
+    return existing(path, "path")
 
 
-def _check_options(options: dict[str, Any], suffix: str) -> None:
-    if options and suffix == ".eqx":
+def _check_options(options: dict[str, Any], is_checkpoint: bool) -> None:
+    if options and is_checkpoint:
         raise TypeError(
             f"options: an .eqx file says all of this itself and takes none, got {listed(options)}"
         )

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from fpanalysis.load._sources import is_lazy, no_shape, no_values, quantised
+from fpanalysis.load._search import is_lazy
+from fpanalysis.load._sources import no_shape, no_values, quantised
 
 # The classes of torch.nn whose equations are known.
 KINDS = ("RNN", "GRU", "LSTM", "RNNCell", "GRUCell", "LSTMCell")

@@ -40,17 +40,17 @@ def readout_in_run(module: Any, run: Run, layer: str, linear: str, *, is_asked: 
         is_asked: whether the caller named this linear layer: then it is taken in any case.
     """
     if what := _unlike_linear(module, linear):
-        return _left_out(linear, what, is_asked)
+        return left_out(linear, what, is_asked)
     n_units = part_at(module, linear).in_features
     hidden = _hidden_rows(run, layer, n_units)
     read = [call for call in run.calls if call.name == linear]
     if not read:
-        return _left_out(linear, f"the module's forward does not call {linear!r}", is_asked)
+        return left_out(linear, f"the module's forward does not call {linear!r}", is_asked)
     norm = None
     if not _given_rows(read, n_units) <= hidden:
         norm = _norm_between(module, run, hidden, read, n_units)
         if norm is None:
-            return _left_out(linear, _what_is_between(run, layer, linear), is_asked)
+            return left_out(linear, _what_is_between(run, layer, linear), is_asked)
     readout = Readout(linear, norm)
     return readout if is_asked else _with_what_follows(module, run, layer, readout)
 
@@ -67,15 +67,15 @@ def readout_by_name(tensors: Mapping[str, Any], layer: str, linear: str, n_input
     name = f"{linear}.weight" if linear else "weight"
     n_out, n_units = tensors[name].shape
     if why := _reads_what(tensors, layer, linear) or _in_front(tensors, layer, name, n_inputs):
-        return _left_out(linear, why, False)
+        return left_out(linear, why, False)
     for name, tensor in tensors.items():
         start, _, part = name.rpartition(".")
         shape = tuple(tensor.shape)
         if start and part in ("weight", "running_mean") and shape == (n_units,):
-            return _left_out(linear, f"{start!r}, a norm of {n_units} units, may stand before it", False)
+            return left_out(linear, f"{start!r}, a norm of {n_units} units, may stand before it", False)
         next_linear = part == "weight" and len(shape) == 2 and shape[1] == n_out and start != linear
         if next_linear and n_units != n_out and shape[0] != n_inputs:
-            return _left_out(linear, f"{start!r}, which reads {n_out} units, may come after it", False)
+            return left_out(linear, f"{start!r}, which reads {n_out} units, may come after it", False)
     return Readout(linear)
 
 
@@ -106,7 +106,14 @@ def _in_front(tensors: Mapping[str, Any], layer: str, name: str, n_inputs: int) 
     return None
 
 
-def _left_out(linear: str, why: str, is_asked: bool) -> Readout:
+def left_out(linear: str, why: str, is_asked: bool) -> Readout:
+    """Return the readout where something else may be read: none, or the linear layer that was asked for.
+
+    Args:
+        linear: name of the linear layer that fits.
+        why: it may not be what is read, a clause.
+        is_asked: whether the caller named this layer.
+    """
     if is_asked:
         return Readout(
             linear, notes=(f"readout: y is {linear!r} of the hidden units, as asked, though {why}",)
@@ -225,7 +232,7 @@ def _with_what_follows(module: Any, run: Run, layer: str, readout: Readout) -> R
         name for name in after if name != layer and any(True for _ in part_at(module, name).parameters())
     ]
     if weighted:
-        return _left_out(linear, f"{listed(weighted)} comes after {linear!r}, which gives no output", False)
+        return left_out(linear, f"{listed(weighted)} comes after {linear!r}, which gives no output", False)
     what = f" (after {listed(after)})" if after else ""
     note = (
         f"readout: y is what {linear!r} gives; the module returns something else{what}, which is not read. "

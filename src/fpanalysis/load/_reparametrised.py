@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fpanalysis._messages import listed
-from fpanalysis.load._sources import Unread, as_array
+from fpanalysis.load._sources import Unread, as_array, values_of
 
 _PARAMETRIZED = re.compile(r"(?P<start>(?:.*\.)?)parametrizations\.(?P<name>[^.]+)\.(?P<part>.+)")
 # What PyTorch's older functions put beside a weight: pruning and spectral norm, weight norm.
@@ -68,7 +68,7 @@ def _computed(name: str, parts: Parts) -> np.ndarray | None:
     """Return what the parts come to, or None where they do not say it."""
     if set(parts) == {"_orig", "_mask"}:
         original = as_array(name, parts["_orig"])
-        return np.where(np.asarray(parts["_mask"]) != 0, original, np.zeros_like(original))
+        return np.where(values_of(name, parts["_mask"]) != 0, original, np.zeros_like(original))
     for size, direction in (("_g", "_v"), ("original0", "original1")):
         if set(parts) == {size, direction}:
             return _normalised(as_array(name, parts[size]), as_array(name, parts[direction]))

@@ -1,18 +1,22 @@
 """Names and arrays from whatever holds a PyTorch model's weights: files, mappings, live modules."""
 
 import os
-import pickle
-import warnings
+from itertools import islice
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from fpanalysis._messages import listed, nearest
-from fpanalysis.load._content import PICKLE, SAFETENSORS, ZIP, check_content
+from fpanalysis._messages import nearest
+from fpanalysis.load._pickled import Module, name_of, weights_of_module
+from fpanalysis.load._search import is_lazy, is_tensor, weights_in
+from fpanalysis.load._source import Foreign, Unreadable
+from fpanalysis.load._stored import ON_META, Stored
+from fpanalysis.load._weight_files import naming, read_weights
 
 _FLOATS = ("float64", "float32", "float16", "bfloat16")
+_MOST_BESIDE = 1000
 _HALF = ("float16", "bfloat16")
 # What a dynamically quantised cell calls its packed weights; layers have `_all_weight_values.0.param`.
 _PACKED = ("_packed_weight_ih", "_packed_weight_hh")
@@ -26,47 +30,112 @@ class Unread(NamedTuple):
     dtype: Any
 
 
-def named_tensors(source: Any) -> Mapping[str, Any]:
-    """Return the state dict that `source` is, or holds: names of weights, and arrays or tensors."""
+class Weights(NamedTuple):
+    """The weights of a model.
+
+    Attributes:
+        tensors: by name; tensors, arrays, or `Stored` ones.
+        modules: of a module that was pickled whole, what it and those below it are, by prefix; else empty.
+    """
+
+    tensors: Mapping[str, Any]
+    modules: Mapping[str, Module]
+
+
+def named_weights(source: Any) -> Weights:
+    """Return the weights that `source` is, or holds: a path, a state dict, or what holds one.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        TypeError: `source` is none of these.
+        ValueError: the file cannot be read, or holds no weights by name.
+    """
     if isinstance(source, type):
         raise TypeError(
             f"source: expected a module or its weights, got the class {source.__name__}; make one"
         )
     if isinstance(source, str | os.PathLike):
-        source = _read(Path(source))
-    elif callable(getattr(source, "state_dict", None)):
+        return _in_file(existing(source, "source"))
+    if callable(getattr(source, "state_dict", None)):
         source = source.state_dict()
-    if not isinstance(source, Mapping):
+    found = weights_in(source, lambda value: value)
+    if not isinstance(found, Mapping):
         raise TypeError(
             "source: expected a path, a state dict or a PyTorch module, got "
             f"{type(source).__module__}.{type(source).__qualname__}"
         )
-    found = _state_dict_in(source)
+    return Weights(_checked(found), {})
+
+
+def existing(path: Any, argument: str) -> Path:
+    """Return a path of what is there.
+
+    Raises:
+        FileNotFoundError: nothing is.
+        ValueError: it is no path of this system.
+    """
+    path = Path(path)
+    try:
+        is_there = path.exists()
+        beside = [each.name for each in islice(path.parent.iterdir(), _MOST_BESIDE)] if not is_there else []
+    except FileNotFoundError:
+        is_there, beside = False, []
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{argument}: {str(path)[:200]!r} cannot be looked up ({error})") from error
+    if not is_there:
+        raise FileNotFoundError(
+            f"{argument}: there is no file {str(path)!r}{nearest(path.name, beside)}"
+        )
+    return path
+
+
+def _in_file(path: Path) -> Weights:
+    if path.is_dir():
+        raise IsADirectoryError(f"source: expected a file, got the directory {str(path)!r}")
+    with naming(path):
+        top, meaning = read_weights(path)
+        found = weights_in(top, meaning)
+        if found is None:
+            raise Foreign(f"it holds {_said(top)}, and no weights by name")
+        if isinstance(found, Module):
+            tensors, modules = weights_of_module(found, meaning)
+        else:
+            tensors, modules = {name: meaning(value) for name, value in found.items()}, {}
+    return Weights(_checked(tensors), modules)
+
+
+def _said(top: Any) -> str:
+    if name := name_of(top):
+        return f"an object of {name[:80]}"
+    return f"a {type(top).__name__}"
+
+
+def _checked(found: Mapping) -> dict[str, Any]:
+    """Return the tensors by name."""
     for name in map(str, found):
         if name.rpartition(".")[2] in _PACKED or "._all_weight_values." in f".{name}":
             raise ValueError(quantised(name))
     for name, value in found.items():
         if is_lazy(value):
             raise ValueError(no_shape(str(name)))
-    return {str(name): value for name, value in found.items() if _is_tensor(value)}
+    return {str(name): value for name, value in found.items() if is_tensor(value)}
 
 
 def as_array(name: str, tensor: Any) -> np.ndarray:
     """Return a tensor as an array of its own memory, float32 or float64 (halves become float32)."""
     if isinstance(tensor, Unread):
         raise ValueError(tensor.why)
+    if isinstance(tensor, Stored) and tensor.why is not None:
+        raise ValueError(_no_plain_array(name, tensor.why))
     dtype = str(tensor.dtype).removeprefix("torch.")
     if dtype not in _FLOATS:
         raise ValueError(f"source: expected {name!r} to be of a floating dtype {_FLOATS}, got {dtype}")
+    if isinstance(tensor, Stored):
+        tensor = _read(name, tensor)
     if hasattr(tensor, "detach"):
         tensor = _as_numpy(name, tensor.detach().float() if dtype in _HALF else tensor.detach())
     # A copy, because JAX may share the memory of a NumPy array, and a live module goes on training.
     return np.array(tensor, dtype=np.float32 if dtype in _HALF else dtype)
-
-
-def is_lazy(tensor: Any) -> bool:
-    """Whether a tensor of PyTorch has no shape yet, as those of `LazyLinear` before a first run."""
-    return type(tensor).__name__ in ("UninitializedParameter", "UninitializedBuffer")
 
 
 def no_shape(name: str) -> str:
@@ -98,106 +167,20 @@ def _as_numpy(name: str, tensor: Any) -> np.ndarray:
     except Exception as error:
         # PyTorch has no one exception for tensors without a plain array: sparse, distributed, traced ones.
         reason = (str(error).splitlines() or [""])[0]
-        raise ValueError(f"source: {name!r} cannot be read as a plain array: {reason or error!r}") from error
+        raise ValueError(_no_plain_array(name, reason or repr(error))) from error
 
 
-def _read(path: Path) -> Any:
-    readers = {".pt": _read_pt, ".pth": _read_pt, ".safetensors": _read_safetensors}
-    suffix = path.suffix.lower()
-    if suffix not in readers:
-        raise ValueError(
-            f"source: expected a file that ends in {', '.join(readers)}, got {path.name!r}"
-            f"{' (fpanalysis.load reads it)' if suffix == '.eqx' else nearest(suffix, readers)}"
-        )
-    if path.is_dir():
-        raise IsADirectoryError(f"source: expected a file, got the directory {str(path)!r}")
-    if not path.exists():
-        raise FileNotFoundError(f"source: there is no file {str(path)!r}")
-    return readers[suffix](path)
+def _no_plain_array(name: str, why: str) -> str:
+    return no_values(name) if why == ON_META else f"source: {name!r} cannot be read as a plain array: {why}"
 
 
-def _read_safetensors(path: Path) -> Any:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+def values_of(name: str, tensor: Any) -> np.ndarray:
+    """Return the entries of a tensor of any dtype, such as a mask."""
+    return _read(name, tensor) if isinstance(tensor, Stored) else np.asarray(tensor)
 
-    check_content(path, SAFETENSORS)
+
+def _read(name: str, tensor: Stored) -> np.ndarray:
     try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise ValueError(f"source: {path.name!r} is damaged or cut short: {error}") from error
-    except (KeyError, TypeError, AttributeError) as error:
-        # Its dtypes are looked up in NumPy, which has no float8; older versions know no bfloat16 either.
-        raise ValueError(
-            f"source: {path.name!r} holds a dtype that this version of safetensors cannot read ({error}); "
-            "save the weights as float32, or update safetensors"
-        ) from error
-
-
-def _read_pt(path: Path) -> Any:
-    check_content(path, ZIP, PICKLE)
-    try:
-        import torch
-    except ImportError as error:
-        raise ImportError(
-            f'source: reading {path.name!r} needs PyTorch: pip install "fpanalysis[torch]", or save the '
-            "weights as .safetensors, which does not"
-        ) from error
-    try:
-        with warnings.catch_warnings():
-            # What PyTorch warns of here (TorchScript, old pickle protocols) ends in an error below.
-            warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        # PyTorch has no one exception for this: UnpicklingError, RuntimeError, EOFError, OSError, KeyError…
-        raise ValueError(_why_unread(path, error)) from error
-
-
-def _why_unread(path: Path, error: Exception) -> str:
-    if isinstance(error, pickle.UnpicklingError) or "TorchScript" in str(error):
-        return (
-            f"source: {path.name!r} holds more than weights, such as a whole module. Building that would run "
-            "code from the file, which this package never does, as a file can hold any code. Where the "
-            "model was made, save its weights: torch.save(model.state_dict(), 'weights.pt'), or pass the "
-            "live model to load_torch"
-        )
-    reason = (str(error).splitlines() or [""])[0]
-    return f"source: PyTorch cannot read {path.name!r}, it may be damaged or cut short: {reason or error!r}"
-
-
-def _state_dict_in(mapping: Mapping) -> Mapping:
-    """Return the one state dict nested in a checkpoint, or the mapping itself where it is one."""
-    if any("weight_hh" in str(name) for name in mapping):
-        return mapping
-    level = {(name,): value for name, value in mapping.items() if _is_named_mapping(name, value)}
-    while level:
-        found = {path: value for path, value in level.items() if _has_weights(value)}
-        if len(found) > 1:
-            raise ValueError(
-                f"source: {len(found)} mappings of weights were found, {listed(map('.'.join, found))}; pass "
-                f"one of them, such as checkpoint{''.join(f'[{part!r}]' for part in next(iter(found)))}"
-            )
-        if found:
-            return next(iter(found.values()))
-        level = {
-            (*path, name): nested
-            for path, value in level.items()
-            for name, nested in value.items()
-            if _is_named_mapping(name, nested)
-        }
-    return mapping
-
-
-def _is_named_mapping(name: Any, value: Any) -> bool:
-    """Whether an entry may hold a model; numbered ones, as in an optimizer's state, do not."""
-    return isinstance(name, str) and isinstance(value, Mapping)
-
-
-def _has_weights(mapping: Mapping) -> bool:
-    """Whether a mapping is a state dict; one of scalars only, such as a record of metrics, is not."""
-    tensors = [value for name, value in mapping.items() if isinstance(name, str) and _is_tensor(value)]
-    return any(is_lazy(tensor) or len(tensor.shape) > 0 for tensor in tensors)
-
-
-def _is_tensor(value: Any) -> bool:
-    # PyTorch's lazy parameters raise when they are asked for their shape.
-    return hasattr(value, "dtype") and (is_lazy(value) or hasattr(value, "shape"))
+        return tensor.read()
+    except (Unreadable, MemoryError) as error:
+        raise ValueError(_no_plain_array(name, str(error) or "it is too large")) from error

@@ -14,11 +14,12 @@ from fpanalysis.load._live import as_module, copied, has_forward, kind_of_module
 from fpanalysis.load._names import LayerNames, foreign_weights, layer_names, readout_prefix, recurrent_prefix
 from fpanalysis.load._normed import NormedLinear
 from fpanalysis.load._own_steps import check_steps
-from fpanalysis.load._readout import Readout, readout_by_name, readout_in_run
+from fpanalysis.load._pickled_layer import check_pickled, unlike_linear
+from fpanalysis.load._readout import Readout, left_out, readout_by_name, readout_in_run
 from fpanalysis.load._reparametrised import with_whole_weights
 from fpanalysis.load._same_step import check_next_state
 from fpanalysis.load._shells import any_dtype
-from fpanalysis.load._sources import named_tensors
+from fpanalysis.load._sources import named_weights
 from fpanalysis.load._whole_run import run_whole
 from fpanalysis.vector_field import VectorField, vector_field
 
@@ -135,15 +136,22 @@ def read_torch(source: Any, options: Options) -> tuple[VectorField, tuple[str, .
 
 def _in_weights(source: Any, options: Options) -> _Found:
     """Find the model in a file or a state dict."""
-    tensors = with_whole_weights(named_tensors(source))
+    weights = named_weights(source)
+    tensors = with_whole_weights(weights.tensors)
     prefix = recurrent_prefix(tensors, options.layer)
     layers = layer_names(tensors, prefix)
     shape = tuple(tensors[layers[-1].weight_hh].shape)
     linear = readout_prefix(tensors, _hidden_size(layers[-1], tensors), options.readout)
     notes = () if (note := foreign_weights(tensors, prefix, linear)) is None else (note,)
+    readout = _by_name(tensors, prefix, layers, linear, options)
+    if weights.modules:
+        part = check_pickled(weights.modules, prefix, layers, tensors)
+        if linear is not None and (what := unlike_linear(weights.modules.get(linear), linear)):
+            readout = left_out(linear, what, isinstance(options.readout, str))
+        nonlinearity = _own_nonlinearity(part, prefix, options.nonlinearity)
+        return _Found(tensors, layers, nonlinearity, readout, notes=notes)
     if options.nonlinearity is None and len(shape) == 2 and shape[0] == shape[1]:
         notes += (_TANH_ASSUMED,)
-    readout = _by_name(tensors, prefix, layers, linear, options)
     return _Found(tensors, layers, options.nonlinearity or "tanh", readout, notes=notes)
 
 
@@ -226,11 +234,8 @@ def _own_nonlinearity(module: Any, prefix: str, given: str | None) -> str:
     """Return the nonlinearity that a live module says, where it is a plain one, or else the given one."""
     # A layer decides by its mode, whatever `nonlinearity` was set to later; a cell has no mode.
     mode = getattr(module, "mode", "")
-    own = (
-        mode.removeprefix("RNN_").lower()
-        if mode.startswith("RNN_")
-        else getattr(module, "nonlinearity", None)
-    )
+    is_mode = isinstance(mode, str) and mode.startswith("RNN_")
+    own = mode.removeprefix("RNN_").lower() if is_mode else getattr(module, "nonlinearity", None)
     if own is not None and given not in (None, own):
         raise ValueError(f"nonlinearity: the module at {prefix!r} says {own!r}, got {given!r}")
     return own or given or "tanh"
