@@ -164,7 +164,7 @@ def test_a_file_cut_short_is_refused(tmp_path_factory, keep):
     save_checkpoint(gru_field(), path)
     content = path.read_bytes()
     path.write_bytes(content[: int(keep * len(content))])
-    with pytest.raises(ValueError, match="damaged or cut short|expected 'model.eqx' to hold a checkpoint"):
+    with pytest.raises(ValueError, match="damaged or cut short|expected 'model.eqx' to hold a model"):
         load(path)
 
 

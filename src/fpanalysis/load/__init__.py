@@ -13,6 +13,7 @@ from fpanalysis.load._torch import Options, load_torch, read_torch
 
 __all__ = ["load", "load_torch"]
 
+
 def load(path: str | os.PathLike[str], **options: Any) -> Any:
     """Read a trained model from a file, or a training run from its folder.
 
@@ -20,9 +21,9 @@ def load(path: str | os.PathLike[str], **options: Any) -> Any:
     `.safetensors`, or none. PyTorch is not needed, and no code of a file is ever run.
 
     Args:
-        path: a checkpoint that `fpanalysis.save` wrote, or what a training script saved of a PyTorch model: its
-            weights, alone or beside other things, or the whole module; or the folder of a finished training
-            run.
+        path: a checkpoint that `fpanalysis.save` wrote, or what a training script saved of a PyTorch model,
+            its weights, alone or beside other things, or the whole module; or the folder of a finished
+            training run.
         **options: passed on to `load_torch` (`layer`, `readout`, `nonlinearity`, `inputs`, `outputs`,
             `dt`); an `.eqx` file says all of this itself and takes none.
 

@@ -1,4 +1,4 @@
-"""The two kinds of files that `torch.save` writes, and bare pickles: an inert object, and where its bytes are."""
+"""The two kinds of files of `torch.save`, and bare pickles: what they hold, and where its bytes are."""
 
 import struct
 import zipfile
@@ -10,7 +10,7 @@ from typing import Any
 from fpanalysis._messages import listed
 from fpanalysis.load._inert import Name, Object, read_pickle
 from fpanalysis.load._source import Cursor, Foreign, Source, Stretch, Unreadable, open_regular
-from fpanalysis.load._stored import entry_size
+from fpanalysis.load._stored import entry_size, is_size
 
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 # The list of what is in a zip archive is read at once.
@@ -70,33 +70,37 @@ class Archive:
         Raises:
             Unreadable: it is no such identity, or there are fewer bytes.
         """
-        dtype, key, count, view = _identified(identity)
+        dtype, key, count, (start, n) = _identified(identity)
         size = entry_size(dtype)
         if key not in self.places:
             raise Unreadable(f"the values of storage {key[:40]!r} are missing")
         data = self.places[key]
         if count * size > data.n_bytes:
             raise Unreadable(f"storage {key[:40]!r} claims {count * size} bytes, {data.n_bytes} are there")
-        if view is None:
-            return Storage(dtype, data, self.is_big_endian)
-        start, n_bytes = view[0] * size, view[1] * size
-        if start + n_bytes > data.n_bytes:
-            raise Unreadable("a view of a storage reaches beyond it")
-        return Storage(dtype, Stretch(data.source, data.start + start, n_bytes), self.is_big_endian)
+        if (start + n) * size > data.n_bytes:
+            raise Unreadable("a part of a storage reaches beyond it")
+        if (start, n) != (0, count):
+            data = Stretch(data.source, data.start + start * size, n * size)
+        return Storage(dtype, data, self.is_big_endian)
 
 
-def _identified(identity: Any) -> tuple[str, str, int, tuple[int, int] | None]:
-    """Return the dtype, the key, the number of entries and, in old files, the view of a storage."""
+def _identified(identity: Any) -> tuple[str, str, int, tuple[int, int]]:
+    """Return the dtype, the key, the number of entries of a storage, and where the part that is meant is."""
     if not (isinstance(identity, tuple) and len(identity) in (5, 6) and identity[0] == "storage"):
         raise Unreadable("it names a storage in an unknown way")
     _, kind, key, _, count, *view = identity
     kind = kind.name if isinstance(kind, Name) else ""
-    view = view[0] if view else None
-    numbers = (count,) if view is None else (count, *view[1:]) if isinstance(view, tuple) else ()
-    is_named = isinstance(key, str | int) and len(numbers) == (1 if view is None else 3)
-    if not is_named or not all(type(n) is int and n >= 0 for n in numbers):
+    # Of a view: its own key, its start and its size.
+    part: Any = (0, count)
+    if view and view[0] is not None:
+        part = view[0][1:] if isinstance(view[0], tuple) else ()
+    if not _is_key(key) or len(part) != 2 or not all(map(is_size, (count, *part))):
         raise Unreadable("it names a storage of impossible size")
-    return _DTYPES.get(kind, kind), str(key), count, None if view is None else (numbers[1], numbers[2])
+    return _DTYPES.get(kind, kind), str(key), count, (part[0], part[1])
+
+
+def _is_key(key: Any) -> bool:
+    return isinstance(key, str) or is_size(key)
 
 
 def read_pickles(source: Source, start: int = 0, end: int | None = None) -> Archive:
@@ -115,7 +119,7 @@ def read_pickles(source: Source, start: int = 0, end: int | None = None) -> Arch
     seen: list[Object] = []
     archive = Archive(read_pickle(cursor, seen), is_big_endian=system.get("little_endian") is False)
     keys = read_pickle(cursor)
-    if not isinstance(keys, list) or not all(isinstance(key, str | int) for key in keys):
+    if not isinstance(keys, list) or not all(map(_is_key, keys)):
         raise Unreadable("it does not list its storages")
     sizes = _entry_sizes(seen)
     for key in map(str, keys):
@@ -218,5 +222,3 @@ def _cursor(data: Stretch) -> Cursor:
 
 def _whole(source: Source, info: zipfile.ZipInfo, has_crc: bool) -> bytes:
     return _stretch(source, info, has_crc).read(0, min(info.file_size, 16))
-
-

@@ -12,7 +12,14 @@ import jax
 
 from fpanalysis.control.controller import Controller
 from fpanalysis.control.network import Network
-from fpanalysis.load._container import as_read, damaged, decoded, encoded, read_container, write_container
+from fpanalysis.load._container import (
+    as_read,
+    damaged,
+    decoded,
+    encoded,
+    opened_container,
+    write_container,
+)
 from fpanalysis.load._controller_header import controller_of, controller_shells, describe_controller
 from fpanalysis.load._field_header import describe_field, field_of, field_shells
 from fpanalysis.load._network_header import describe_network, network_of, network_shells
@@ -113,18 +120,18 @@ def read_checkpoint(path: Path) -> Checkpointed:
     Raises:
         ValueError: the file is of another kind, of a newer version, damaged, or cut short.
     """
-    header, content = read_container(path)
-    # Checkpoints without this key are from the time when there were vector fields only.
-    name = header.get("model", _FIELD.name)
-    kind = next((kind for kind in _KINDS if kind.name == name), None)
-    if kind is None:
-        raise damaged(path, f"its header describes a model of unknown kind {name!r}")
-    try:
-        with any_dtype():
-            return kind.assemble(decoded(content, kind.shells(header)), header)
-    except Exception as error:
-        # Equinox, JAX and NumPy each have exceptions of their own for what a wrong header leads to.
-        raise damaged(path, f"its header does not fit its arrays ({error})") from error
+    with opened_container(path) as (header, file):
+        # Checkpoints without this key are from the time when there were vector fields only.
+        name = header.get("model", _FIELD.name)
+        kind = next((kind for kind in _KINDS if kind.name == name), None)
+        if kind is None:
+            raise damaged(path, f"its header describes a model of unknown kind {str(name)[:80]!r}")
+        try:
+            with any_dtype():
+                return kind.assemble(decoded(file, header["bytes"], kind.shells(header)), header)
+        except Exception as error:
+            # Equinox, JAX and NumPy each have exceptions of their own for what a wrong header leads to.
+            raise damaged(path, f"its header does not fit its arrays ({error!s:.200})") from error
 
 
 def _check_described(model: Any, kind: _Kind, described: dict[str, Any], parts: Parts) -> None:

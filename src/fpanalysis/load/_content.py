@@ -66,7 +66,7 @@ def check_content(path: Path, *expected: str) -> str:
     if kind not in expected:
         foreign = kind in (LEAVES, JSON) and path.suffix.lower() == ".eqx"
         advice = _FOREIGN_EQUINOX if foreign else _ADVICE.get(kind, "")
-        what = expected[0] if len(expected) == 1 else "the weights of a model"
+        what = expected[0] if len(expected) == 1 else "a model"
         raise ValueError(f"path: expected {path.name!r} to hold {what}, found {kind}{advice}")
     return kind
 
@@ -77,6 +77,6 @@ _FOREIGN_EQUINOX = (
 )
 _ADVICE = {
     CHECKPOINT: ", which fpanalysis.load reads",
-    NPZ: "; read them with numpy.load, and pass a dict of them by PyTorch's names to fpanalysis.load_torch, or "
-    "write the equations as a function for fpanalysis.vector_field",
+    NPZ: "; read them with numpy.load, and pass a dict of them by PyTorch's names to fpanalysis.load_torch, "
+    "or write the equations as a function for fpanalysis.vector_field",
 }

@@ -1,9 +1,9 @@
 """Pickles read without building what they describe: no class is imported, nothing is called.
 
-A pickle is a program for a machine with a stack. This machine makes plain values of it; what should be built of
-a class, or by a call, becomes an `Object` that says the name and what it was given. Objects of unknown classes
-cost nothing, and hostile ones do nothing. Time and memory are bounded: by a number of steps, by what is kept
-of long texts, and since no claimed size is believed (see `pickletools` for the opcodes).
+A pickle is a program for a machine with a stack. This machine makes plain values of it; what should be built
+of a class, or by a call, becomes an `Object` that says the name and what it was given. So objects of unknown
+classes are no obstacle, and hostile ones do nothing. Time and memory are bounded: by a number of steps, by
+what is kept of long texts, and since no claimed size is believed (see `pickletools` for the opcodes).
 """
 
 import pickletools
@@ -19,6 +19,7 @@ _MOST_KEPT = 2**28
 # Integers beyond this are no keys: those of one hash make a dict as slow as a list.
 _LARGEST_KEY = 2**31
 
+_OPCODES = {opcode.code: opcode for opcode in pickletools.opcodes}
 _LONG_DATA = {
     "BINBYTES": 4,
     "BINBYTES8": 8,
@@ -87,6 +88,7 @@ def read_pickle(cursor: Cursor, seen: list[Object] | None = None) -> Any:
         # What `pickletools` and the steps raise where arguments are none, or the stack is empty.
         raise Unreadable(f"its pickle makes no sense at byte {cursor.place} ({error!r:.100})") from error
 
+
 class _Machine:
     def __init__(self, cursor: Cursor, seen: list[Object]) -> None:
         self.cursor, self.seen = cursor, seen
@@ -96,10 +98,10 @@ class _Machine:
         self._kept = 0
 
     def next_step(self) -> tuple[str, Any]:
-        opcode = pickletools.code2op[self.cursor.read(1).decode("latin-1")]
+        opcode = _OPCODES[self.cursor.read(1).decode("latin-1")]
         if opcode.name in _LONG_DATA:
             return opcode.name, self._data(opcode.name)
-        reader = None if opcode.arg is None else opcode.arg.reader
+        reader: Any = None if opcode.arg is None else opcode.arg.reader
         before = self.cursor.place
         argument = None if reader is None else reader(self.cursor)
         self._keep(self.cursor.place - before)

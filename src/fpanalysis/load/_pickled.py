@@ -120,7 +120,9 @@ def attributes_of(value: Object) -> dict[Any, Any]:
     return {name: each for part in parts if isinstance(part, dict) for name, each in part.items()}
 
 
-def weights_of_module(module: Module, meaning: Meaning) -> tuple[dict[str, Any], dict[str, Module]]:
+def weights_of_module(
+    module: Module, meaning: Callable[[Any], Any]
+) -> tuple[dict[str, Any], dict[str, Module]]:
     """Return the tensors of a module by name, as its `state_dict` would, and its submodules by prefix.
 
     Embeddings are left out: their tables read no hidden units, whatever their shape.
@@ -149,7 +151,7 @@ def weights_of_module(module: Module, meaning: Meaning) -> tuple[dict[str, Any],
     return tensors, parts
 
 
-def _named(part: Module, kind: str, meaning: Meaning) -> Iterator[tuple[str, Any]]:
+def _named(part: Module, kind: str, meaning: Callable[[Any], Any]) -> Iterator[tuple[str, Any]]:
     held = meaning(part.attributes[kind])
     for name, value in held.items() if isinstance(held, Mapping) else ():
         if isinstance(name, str):
@@ -186,7 +188,7 @@ def _first_list(args: tuple) -> list[Any]:
 
 
 def _tensor(meaning: Meaning, value: Object) -> Stored:
-    """Read `_rebuild_tensor`, `_v2` and `_v3` of PyTorch: storage, offset, shape, strides, …"""
+    """Read `_rebuild_tensor`, `_v2` and `_v3` of PyTorch: storage, offset, shape, strides and more."""
     args, name = value.args, name_of(value)
     if len(args) < 4:
         raise Unreadable("it describes a tensor without a shape")
@@ -250,7 +252,11 @@ def _as_stored(dtype: Any, shape: Any, is_fortran: bool, data: Any) -> Any:
     letters = dtype.args[0] if isinstance(dtype, Object) and dtype.args else None
     if isinstance(data, Object) and name_of(data) in ("_codecs.encode", "builtins.bytearray") and data.args:
         data = data.args[0]
-    if not isinstance(letters, str) or letters not in _NUMPY_LETTERS or not isinstance(data, bytes | str | Stretch):
+    if (
+        not isinstance(letters, str)
+        or letters not in _NUMPY_LETTERS
+        or not isinstance(data, bytes | str | Stretch)
+    ):
         # Arrays of objects, texts and dates are no weights.
         return {}
     order = dtype.state[1] if isinstance(dtype.state, tuple) and len(dtype.state) > 1 else "|"
@@ -266,8 +272,6 @@ _TENSORS: dict[str, Callable[[Meaning, Object], Any]] = {
     "torch._utils._rebuild_qtensor": _quantised,
     "torch.nn.parameter.UninitializedParameter": _without_shape,
     "torch.nn.parameter.UninitializedBuffer": _without_shape,
-    **dict.fromkeys(
-        (f"numpy.{core}.multiarray._reconstruct" for core in ("core", "_core")), _array
-    ),
+    **dict.fromkeys((f"numpy.{core}.multiarray._reconstruct" for core in ("core", "_core")), _array),
     **dict.fromkeys((f"numpy.{core}.numeric._frombuffer" for core in ("core", "_core")), _buffer_array),
 }

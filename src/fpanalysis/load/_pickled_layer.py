@@ -1,4 +1,4 @@
-"""What a module that was pickled whole says of its recurrent layer and its readout; none of its code is run."""
+"""What a module that was pickled whole says of its recurrent layer and readout; none of its code is run."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

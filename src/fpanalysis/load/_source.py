@@ -1,4 +1,4 @@
-"""Bytes of files that may be damaged or hostile: what they claim is compared with what is there, then read."""
+"""Bytes of files that may be damaged or hostile: what they claim is compared with what is there, and read."""
 
 import os
 import stat

@@ -1,8 +1,8 @@
 """Names and arrays from whatever holds a PyTorch model's weights: files, mappings, live modules."""
 
 import os
-from itertools import islice
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -83,9 +83,7 @@ def existing(path: Any, argument: str) -> Path:
     except (OSError, ValueError) as error:
         raise ValueError(f"{argument}: {str(path)[:200]!r} cannot be looked up ({error})") from error
     if not is_there:
-        raise FileNotFoundError(
-            f"{argument}: there is no file {str(path)!r}{nearest(path.name, beside)}"
-        )
+        raise FileNotFoundError(f"{argument}: there is no file {str(path)!r}{nearest(path.name, beside)}")
     return path
 
 
@@ -95,13 +93,15 @@ def _in_file(path: Path) -> Weights:
     with naming(path):
         top, meaning = read_weights(path)
         found = weights_in(top, meaning)
-        if found is None:
-            raise Foreign(f"it holds {_said(top)}, and no weights by name")
+        modules: Mapping[str, Module] = {}
         if isinstance(found, Module):
             tensors, modules = weights_of_module(found, meaning)
         else:
-            tensors, modules = {name: meaning(value) for name, value in found.items()}, {}
-    return Weights(_checked(tensors), modules)
+            tensors = {name: meaning(value) for name, value in (found or {}).items()}
+        weights = Weights(_checked(tensors), modules)
+        if not weights.tensors and not isinstance(top, Mapping):
+            raise Foreign(f"it holds {_said(top)}, and no weights by name")
+    return weights
 
 
 def _said(top: Any) -> str:

@@ -43,6 +43,7 @@ def entry_size(dtype: str) -> int:
         raise Unreadable(f"its dtype is {dtype}")
     return _SIZES[dtype]
 
+
 ON_META = "it is on the meta device"
 
 
@@ -96,18 +97,19 @@ def checked_layout(shape: Any, strides: Any, offset: Any) -> tuple[tuple[int, ..
         Unreadable: it is no tuple of sizes, one of strides of the same length, and an offset.
     """
     is_layout = isinstance(shape, tuple) and isinstance(strides, tuple) and len(shape) == len(strides)
-    if not is_layout or len(shape) > _MOST_AXES or not all(map(_is_size, (*shape, *strides, offset))):
+    if not is_layout or len(shape) > _MOST_AXES or not all(map(is_size, (*shape, *strides, offset))):
         raise Unreadable("it describes a tensor of impossible shape")
     return shape, strides, offset
 
 
-def _is_size(value: Any) -> bool:
+def is_size(value: Any) -> bool:
+    """Whether a value is a number of entries or bytes, small enough to count with."""
     return type(value) is int and 0 <= value < _LARGEST
 
 
 def contiguous(shape: Any, is_fortran: bool = False) -> tuple[int, ...]:
     """Return the strides of an array without gaps, in entries."""
-    if not isinstance(shape, tuple) or not all(map(_is_size, shape)) or len(shape) > _MOST_AXES:
+    if not isinstance(shape, tuple) or not all(map(is_size, shape)) or len(shape) > _MOST_AXES:
         raise Unreadable("it describes an array of impossible shape")
     n = len(shape)
     return tuple(prod(shape[:i] if is_fortran else shape[i + 1 :]) for i in range(n))

@@ -12,7 +12,13 @@ from fpanalysis.load._pickled import Meaning
 from fpanalysis.load._source import Foreign, Source, Stretch, Unreadable
 from fpanalysis.load._stored import Stored, checked_layout, contiguous
 
-_DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "BOOL": "bool"}
+_DTYPES: dict[str, str] = {
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "BOOL": "bool",
+}
 _DTYPES |= {f"I{8 * n}": f"int{8 * n}" for n in (1, 2, 4, 8)} | {"U8": "uint8"}
 
 
@@ -68,7 +74,7 @@ def _read_safetensors(path: Path) -> dict[str, Stored]:
 
 
 def _in_safetensors(source: Source, start: int, said: dict[str, Any]) -> Stored:
-    shape, dtype = tuple(said["shape"]), said["dtype"]
+    shape, dtype = tuple(said["shape"]), str(said["dtype"])
     first, end = said["data_offsets"]
     layout = checked_layout(shape, contiguous(shape), 0)
     return Stored(_DTYPES.get(dtype, dtype), *layout, Stretch(source, start + first, end - first))
