@@ -43,10 +43,9 @@ def kind_of_content(path: Path) -> str:
     signatures = {
         b"PK\x03\x04": ZIP,
         b"\x80": PICKLE,
-        # Before Python 3 pickles began with what they hold: a dict, or an object of a class.
-        b"(dp": PICKLE,
-        b"}q": PICKLE,
-        b"ccollections\n": PICKLE,
+        # Older protocols begin with what they hold: a dict, a list, or an object of a class.
+        **dict.fromkeys((b"(dp", b"}q", b"(lp", b"]q", b"ccopy_reg\n", b"ccollections\n"), PICKLE),
+        **dict.fromkeys((b"c__main__\n", b"ctorch"), PICKLE),
         b"\x93NUMPY": LEAVES,
         b"{": JSON,
         b"\x89HDF": NETCDF,

@@ -16,9 +16,11 @@ _MOST_WRAPPED = 4
 _NUMPY_LETTERS = {"f8": "float64", "f4": "float32", "f2": "float16", "b1": "bool"}
 _NUMPY_LETTERS |= {f"i{n}": f"int{8 * n}" for n in (1, 2, 4, 8)} | {"u1": "uint8"}
 _DICTS = ("collections.OrderedDict", "collections.defaultdict", "builtins.dict", "__builtin__.dict")
+_BYTES = ("_codecs.encode", "builtins.bytes", "__builtin__.bytes", "builtins.bytearray", "__builtin__.bytearray")
 _LISTS = tuple(f"{m}.{n}" for m in ("builtins", "__builtin__") for n in ("set", "frozenset", "list"))
 
-_REBUILDERS = ("copyreg._reconstructor", "copy_reg._reconstructor", "copyreg.__newobj__")
+# What older protocols build objects by: given their class, its base, and what that held.
+_REBUILDERS = ("copyreg._reconstructor", "copy_reg._reconstructor")
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +72,8 @@ class Meaning:
         attributes = attributes_of(value)
         if {"_parameters", "_buffers", "_modules"} <= set(attributes):
             return Module(name, attributes)
-        return {**attributes, **(value.items or {})}
+        held = value.args[2] if len(value.args) == 3 and _is_rebuilt(value) else None
+        return {**attributes, **(held if isinstance(held, dict) else {}), **(value.items or {})}
 
     def storage(self, value: Any) -> tuple[str, Any, bool]:
         """Return the dtype, the bytes, and whether these begin with the highest, of a storage."""
@@ -87,7 +90,7 @@ class Meaning:
         return found.dtype, found.data, found.is_big_endian
 
     def _within(self, data: Any) -> Archive:
-        if isinstance(data, Object) and name_of(data) == "_codecs.encode" and data.args:
+        if name_of(data) in _BYTES and data.args:
             data = data.args[0]
         if id(data) not in self._known:
             if isinstance(data, Stretch) and not data.is_text:
@@ -109,9 +112,13 @@ def name_of(value: Any) -> str:
         # Old files name a module's class so, with its source code.
         (identity,) = of.args
         of = identity[1] if isinstance(identity, tuple) and len(identity) > 1 else None
-    if isinstance(of, Name) and str(of) in _REBUILDERS and value.args:
+    if value.args and _is_rebuilt(value):
         of = value.args[0]
     return str(of) if isinstance(of, Name) else ""
+
+
+def _is_rebuilt(value: Object) -> bool:
+    return isinstance(value.of, Name) and str(value.of) in _REBUILDERS
 
 
 def attributes_of(value: Object) -> dict[Any, Any]:
@@ -250,8 +257,8 @@ def _buffer_array(meaning: Meaning, value: Object) -> Any:
 
 def _as_stored(dtype: Any, shape: Any, is_fortran: bool, data: Any) -> Any:
     letters = dtype.args[0] if isinstance(dtype, Object) and dtype.args else None
-    if isinstance(data, Object) and name_of(data) in ("_codecs.encode", "builtins.bytearray") and data.args:
-        data = data.args[0]
+    if name_of(data) in _BYTES:
+        data = data.args[0] if data.args else b""
     if (
         not isinstance(letters, str)
         or letters not in _NUMPY_LETTERS
