@@ -2,11 +2,14 @@
 
 import difflib
 from collections.abc import Iterable
+from itertools import islice
+
+_MOST_COMPARED = 1000
 
 
 def nearest(name: str, options: Iterable[str]) -> str:
     """Return `" (did you mean 'x'?)"` for the option most like `name`, else an empty string."""
-    matches = difflib.get_close_matches(str(name), list(options), n=1, cutoff=0.5)
+    matches = difflib.get_close_matches(str(name), list(islice(options, _MOST_COMPARED)), n=1, cutoff=0.5)
     return f" (did you mean {matches[0]!r}?)" if matches else ""
 
 

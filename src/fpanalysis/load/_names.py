@@ -8,9 +8,11 @@ from fpanalysis._messages import listed, nearest
 
 _RECURRENT = re.compile(
     r"(?:(?P<prefix>.*)\.)?(?P<part>weight_ih|weight_hh|weight_hr|bias_ih|bias_hh)"
-    r"(?P<depth>_l\d+)?(?P<reverse>_reverse)?"
+    r"(?P<depth>_l\d{1,6})?(?P<reverse>_reverse)?"
 )
-_LONE_BIAS = re.compile(r"bias(_l\d+)?")
+_LONE_BIAS = re.compile(r"bias(_l\d{1,6})?")
+# Each layer is compiled on its own.
+_MOST_LAYERS = 100
 
 
 class LayerNames(NamedTuple):
@@ -86,10 +88,15 @@ def layer_names(names: Iterable[str], prefix: str) -> list[LayerNames]:
             f"source: the layer at {where} has projections (proj_size, {listed(projections, 2)}), "
             "which is not supported"
         )
-    depths = sorted({match["depth"] or "" for match in matches}, key=_depth)
+    layers: dict[str, dict[str, str]] = {}
+    for match in matches:
+        layers.setdefault(match["depth"] or "", {})[match["part"]] = match[0]
+    depths = sorted(layers, key=_depth)
     if [_depth(depth) for depth in depths] != list(range(len(depths))) or len(set(map(bool, depths))) > 1:
         raise ValueError(f"source: layers are missing at {where}, found {listed(m[0] for m in matches)}")
-    return [_one_layer({m["part"]: m[0] for m in matches if (m["depth"] or "") == depth}) for depth in depths]
+    if len(depths) > _MOST_LAYERS:
+        raise ValueError(f"source: expected at most {_MOST_LAYERS} layers at {where}, found {len(depths)}")
+    return [_one_layer(layers[depth]) for depth in depths]
 
 
 def foreign_weights(tensors: Mapping[str, Any], prefix: str, linear: str | None) -> str | None:

@@ -16,7 +16,13 @@ _MOST_WRAPPED = 4
 _NUMPY_LETTERS = {"f8": "float64", "f4": "float32", "f2": "float16", "b1": "bool"}
 _NUMPY_LETTERS |= {f"i{n}": f"int{8 * n}" for n in (1, 2, 4, 8)} | {"u1": "uint8"}
 _DICTS = ("collections.OrderedDict", "collections.defaultdict", "builtins.dict", "__builtin__.dict")
-_BYTES = ("_codecs.encode", "builtins.bytes", "__builtin__.bytes", "builtins.bytearray", "__builtin__.bytearray")
+_BYTES = (
+    "_codecs.encode",
+    "builtins.bytes",
+    "__builtin__.bytes",
+    "builtins.bytearray",
+    "__builtin__.bytearray",
+)
 _LISTS = tuple(f"{m}.{n}" for m in ("builtins", "__builtin__") for n in ("set", "frozenset", "list"))
 
 # What older protocols build objects by: given their class, its base, and what that held.

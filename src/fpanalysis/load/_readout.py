@@ -82,10 +82,12 @@ def readout_by_name(tensors: Mapping[str, Any], layer: str, linear: str, n_input
 def _reads_what(tensors: Mapping[str, Any], layer: str, linear: str) -> str | None:
     """Say which other recurrent layer a linear layer that fits may read, if any."""
     n_units = tensors[f"{linear}.weight" if linear else "weight"].shape[1]
-    others = [other for other in recurrent_prefixes(tensors) if other != layer]
-    for other in others:
-        starts = f"{other}.weight_hh" if other else "weight_hh"
-        sizes = {int(tensors[name].shape[-1]) for name in tensors if name.startswith(starts)}
+    units: dict[str, set[int]] = {other: set() for other in recurrent_prefixes(tensors) if other != layer}
+    for name, tensor in tensors.items():
+        other, _, part = name.rpartition(".")
+        if other in units and part.startswith("weight_hh") and len(tensor.shape):
+            units[other].add(int(tensor.shape[-1]))
+    for other, sizes in units.items():
         # Of a layer that runs both ways, twice as many.
         if n_units in sizes | {2 * size for size in sizes}:
             return f"{linear!r} may read another recurrent layer, {other!r}"

@@ -45,9 +45,7 @@ def _split(full: str, tensors: Mapping[str, Any]) -> tuple[str, str | None]:
     if match := _PARAMETRIZED.fullmatch(full):
         return match["start"] + match["name"], match["part"]
     match = _HOOKED.fullmatch(full)
-    if match and (
-        f"{match['name']}_orig" in tensors or {f"{match['name']}_{p}" for p in "gv"} <= set(tensors)
-    ):
+    if match and (f"{match['name']}_orig" in tensors or all(f"{match['name']}_{p}" in tensors for p in "gv")):
         return match["name"], f"_{match['part']}"
     return full, None
 

@@ -17,6 +17,7 @@ from fpanalysis.load._weight_files import naming, read_weights
 
 _FLOATS = ("float64", "float32", "float16", "bfloat16")
 _MOST_BESIDE = 1000
+_MOST_NAMES, _LONGEST_NAME = 100_000, 4096
 _HALF = ("float16", "bfloat16")
 # What a dynamically quantised cell calls its packed weights; layers have `_all_weight_values.0.param`.
 _PACKED = ("_packed_weight_ih", "_packed_weight_hh")
@@ -112,7 +113,11 @@ def _said(top: Any) -> str:
 
 def _checked(found: Mapping) -> dict[str, Any]:
     """Return the tensors by name."""
+    if len(found) > _MOST_NAMES:
+        raise ValueError(f"source: expected at most {_MOST_NAMES:,} weights, found {len(found):,}")
     for name in map(str, found):
+        if len(name) > _LONGEST_NAME:
+            raise ValueError(f"source: a weight has a name of {len(name):,} characters, {name[:40]!r}…")
         if name.rpartition(".")[2] in _PACKED or "._all_weight_values." in f".{name}":
             raise ValueError(quantised(name))
     for name, value in found.items():
@@ -123,10 +128,7 @@ def _checked(found: Mapping) -> dict[str, Any]:
 
 def as_array(name: str, tensor: Any) -> np.ndarray:
     """Return a tensor as an array of its own memory, float32 or float64 (halves become float32)."""
-    if isinstance(tensor, Unread):
-        raise ValueError(tensor.why)
-    if isinstance(tensor, Stored) and tensor.why is not None:
-        raise ValueError(_no_plain_array(name, tensor.why))
+    check_values(name, tensor)
     dtype = str(tensor.dtype).removeprefix("torch.")
     if dtype not in _FLOATS:
         raise ValueError(f"source: expected {name!r} to be of a floating dtype {_FLOATS}, got {dtype}")
@@ -136,6 +138,14 @@ def as_array(name: str, tensor: Any) -> np.ndarray:
         tensor = _as_numpy(name, tensor.detach().float() if dtype in _HALF else tensor.detach())
     # A copy, because JAX may share the memory of a NumPy array, and a live module goes on training.
     return np.array(tensor, dtype=np.float32 if dtype in _HALF else dtype)
+
+
+def check_values(name: str, tensor: Any) -> None:
+    """Raise `ValueError` if it is known that a tensor has no values."""
+    if isinstance(tensor, Unread):
+        raise ValueError(tensor.why)
+    if isinstance(tensor, Stored) and tensor.why is not None:
+        raise ValueError(_no_plain_array(name, tensor.why))
 
 
 def no_shape(name: str) -> str:

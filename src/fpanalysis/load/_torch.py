@@ -19,7 +19,7 @@ from fpanalysis.load._readout import Readout, left_out, readout_by_name, readout
 from fpanalysis.load._reparametrised import with_whole_weights
 from fpanalysis.load._same_step import check_next_state
 from fpanalysis.load._shells import any_dtype
-from fpanalysis.load._sources import named_weights
+from fpanalysis.load._sources import check_values, named_weights
 from fpanalysis.load._whole_run import run_whole
 from fpanalysis.vector_field import VectorField, vector_field
 
@@ -140,6 +140,8 @@ def _in_weights(source: Any, options: Options) -> _Found:
     tensors = with_whole_weights(weights.tensors)
     prefix = recurrent_prefix(tensors, options.layer)
     layers = layer_names(tensors, prefix)
+    for names in layers:
+        _check_axes(names, tensors)
     shape = tuple(tensors[layers[-1].weight_hh].shape)
     linear = readout_prefix(tensors, _hidden_size(layers[-1], tensors), options.readout)
     notes = () if (note := foreign_weights(tensors, prefix, linear)) is None else (note,)
@@ -150,7 +152,7 @@ def _in_weights(source: Any, options: Options) -> _Found:
             readout = left_out(linear, what, isinstance(options.readout, str))
         nonlinearity = _own_nonlinearity(part, prefix, options.nonlinearity)
         return _Found(tensors, layers, nonlinearity, readout, notes=notes)
-    if options.nonlinearity is None and len(shape) == 2 and shape[0] == shape[1]:
+    if options.nonlinearity is None and shape[0] == shape[1]:
         notes += (_TANH_ASSUMED,)
     return _Found(tensors, layers, options.nonlinearity or "tanh", readout, notes=notes)
 
@@ -239,6 +241,14 @@ def _own_nonlinearity(module: Any, prefix: str, given: str | None) -> str:
     if own is not None and given not in (None, own):
         raise ValueError(f"nonlinearity: the module at {prefix!r} says {own!r}, got {given!r}")
     return own or given or "tanh"
+
+
+def _check_axes(names: LayerNames, tensors: Mapping[str, Any]) -> None:
+    """Refuse weights that are no matrices; what is wrong with a matrix is said where the cell is made."""
+    for name in (names.weight_ih, names.weight_hh):
+        check_values(name, tensors[name])
+        if len(shape := tuple(tensors[name].shape)) != 2:
+            raise ValueError(f"source: expected {name!r} to be a matrix, got shape {shape}")
 
 
 def _hidden_size(names: LayerNames, tensors: Mapping[str, Any]) -> int:

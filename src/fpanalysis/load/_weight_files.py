@@ -20,6 +20,8 @@ _DTYPES: dict[str, str] = {
     "BOOL": "bool",
 }
 _DTYPES |= {f"I{8 * n}": f"int{8 * n}" for n in (1, 2, 4, 8)} | {"U8": "uint8"}
+# That of a network with ten thousand weights takes a tenth of it.
+_LONGEST_HEADER = 2**24
 
 
 def read_weights(path: Path) -> tuple[Any, Callable[[Any], Any]]:
@@ -57,14 +59,16 @@ def naming(path: Path) -> Iterator[None]:
 def _read_safetensors(path: Path) -> dict[str, Stored]:
     from safetensors import SafetensorError, safe_open
 
+    source = Source(path)
+    start = 8 + int.from_bytes(source.read(0, 8), "little")
+    if start > _LONGEST_HEADER:
+        raise Foreign(f"its header is said to have {start - 8:,} bytes")
     try:
         # This compares the header with the size of the file, and all tensors with each other.
         with safe_open(path, framework="numpy"):
             pass
     except (SafetensorError, OSError, TypeError, ValueError) as error:
         raise Unreadable(str(error)) from error
-    source = Source(path)
-    start = 8 + int.from_bytes(source.read(0, 8), "little")
     try:
         header = json.loads(source.read(8, start - 8))
     except ValueError as error:
