@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fpanalysis._messages import nearest
+from fpanalysis.load._inert import Name, Object
 from fpanalysis.load._pickled import Module, name_of, weights_of_module
 from fpanalysis.load._search import is_lazy, is_tensor, weights_in
-from fpanalysis.load._source import Foreign, Unreadable
+from fpanalysis.load._source import Foreign, Stretch, Unreadable
 from fpanalysis.load._stored import ON_META, Stored
 from fpanalysis.load._weight_files import naming, read_weights
 
@@ -106,9 +107,11 @@ def _in_file(path: Path) -> Weights:
 
 
 def _said(top: Any) -> str:
-    if name := name_of(top):
-        return f"an object of {name[:80]}"
-    return f"a {type(top).__name__}"
+    if isinstance(top, Object):
+        return f"an object of {name_of(top)[:80] or 'an unknown class'}"
+    if isinstance(top, Name):
+        return f"the name {str(top)[:80]!r}"
+    return "a text" if isinstance(top, Stretch) else f"a {type(top).__name__}"
 
 
 def _checked(found: Mapping) -> dict[str, Any]:
