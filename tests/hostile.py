@@ -284,7 +284,7 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
         "says that it has no number of units",
     ),
     "a deep mode": (zip_of(gru(mode=b"N" + b"\x85" * DEEP)), "does not say its nonlinearity"),
-    "hooks": (zip_of(gru(_forward_hooks=dict_of(a=name("os.system")))), "saved with hooks, 'a function'"),
+    "hooks": (zip_of(gru(_forward_hooks=dict_of(a=name("os.system")))), "saved with hooks, 'os.system'"),
     # Zip archives.
     "a compressed bomb": (
         zip_of(b"N", zipfile.ZIP_DEFLATED, **{"data/0": bytes(2**24)}),

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fpanalysis._messages import listed
-from fpanalysis.load._inert import Object
+from fpanalysis.load._inert import Name, Object
 from fpanalysis.load._live import KINDS, unknown_equations
 from fpanalysis.load._names import LayerNames
 from fpanalysis.load._pickled import Module, name_of
@@ -73,7 +73,7 @@ def _hooks(part: Module) -> list[str]:
     for kind in ("_forward_hooks", "_forward_pre_hooks"):
         held = getattr(part, kind, None)
         entries = (held.items or {}) if isinstance(held, Object) else held if isinstance(held, dict) else {}
-        found += [name_of(each) or "a function" for each in entries.values()]
+        found += [str(each) if isinstance(each, Name) else name_of(each) for each in entries.values()]
     return [name[:80] for name in found if not name.startswith(_WEIGHT_HOOKS)]
 
 
