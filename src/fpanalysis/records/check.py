@@ -13,6 +13,7 @@ from fpanalysis.records import csv_tables, rows
 from fpanalysis.records.engine import DATABASE
 from fpanalysis.records.entry import Entry
 from fpanalysis.records.objects import OBJECTS, is_object, is_partial, is_sidecar
+from fpanalysis.records.recipes import hides
 
 if TYPE_CHECKING:
     from fpanalysis.records.record import Query
@@ -40,6 +41,7 @@ def check(store: "Store", only: "Query | None", progress: bool) -> pd.DataFrame:
                 message = store.objects.problem(entry) or ""
                 found.append((file, entry.hash, fault, f"{entry.kind} {entry.hash[:8]}: {message}"))
             bar.update()
+    found += [_untrusted(entry) for entry in entries if hides(entry)]
     found += _sidecars(store, entries)
     found += _others(store.folder, entries) if only is None else ()
     return pd.DataFrame(found, columns=["where", "record", "problem", "message"])
@@ -54,6 +56,14 @@ def _database(connection: sa.Connection) -> Iterator[_Finding]:
             yield DATABASE, "", "damaged", f"the database is damaged ({word}){advice}"
     for table, *_ in connection.execute(sa.text("PRAGMA foreign_key_check")):
         yield DATABASE, "", "damaged", f"a row of {table} tells of a record that is not there{advice}"
+
+
+def _untrusted(entry: Entry) -> _Finding:
+    message = (
+        "an earlier version computed it with arguments whose arrays it did not look at, so that it may "
+        "answer another call; it is kept, but computed anew when it is asked for"
+    )
+    return entry.file, entry.hash, "untrusted", f"{entry.kind} {entry.hash[:8]}: {message}"
 
 
 def _sidecars(store: "Store", entries: list[Entry]) -> Iterator[_Finding]:

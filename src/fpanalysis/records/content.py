@@ -18,7 +18,7 @@ MODEL, EVALUATION, FIGURE = KINDS = ("model", "evaluation", "figure")
 # Under this attribute a dataset from a store says which record it is.
 RECORD = "record"
 # What tells when and where a dataset was made, not what it is.
-_CIRCUMSTANCES = {RECORD, "created", "host", "hostname", "platform", "versions"}
+CIRCUMSTANCES = {RECORD, "created", "host", "hostname", "platform", "versions"}
 
 
 def kind_of(content: Any) -> str:
@@ -94,7 +94,7 @@ def _of_dataset(ds: xr.Dataset) -> str:
 
 def _attributes(attrs: Mapping) -> dict[str, Any]:
     told = {str(key): _attribute(value) for key, value in attrs.items()}
-    return {k: v for k, v in told.items() if k not in _CIRCUMSTANCES and not k.endswith("_version")}
+    return {k: v for k, v in told.items() if k not in CIRCUMSTANCES and not k.endswith("_version")}
 
 
 def _attribute(value: Any) -> Any:

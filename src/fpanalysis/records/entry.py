@@ -88,6 +88,7 @@ class Recipe:
         params: canonical, nested.
         parents: content hashes of what it is made from.
         version: of the function that makes it.
+        exact: a digest of the arguments, where they hold more than the parameters tell.
     """
 
     kind: str
@@ -95,6 +96,7 @@ class Recipe:
     params: dict[str, Any]
     parents: tuple[str, ...] = ()
     version: str = ""
+    exact: str = ""
 
     @property
     def hash(self) -> str:
@@ -106,7 +108,8 @@ class Recipe:
             "parents": list(dict.fromkeys(self.parents)),
             "version": self.version,
         }
-        return values.digest(values.text(said))
+        # Left out where there is none, so that recipes of before keep their hash.
+        return values.digest(values.text(said | ({"exact": self.exact} if self.exact else {})))
 
 
 def record_hash(recipe_hash: str, content_hash: str) -> str:

@@ -1,17 +1,14 @@
-"""From an object to a record of it: its file first, then its row. And results that are computed once."""
+"""From an object to a record of it: its file first, then its row."""
 
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
-import xarray as xr
 
 from fpanalysis.records import content, query, rows, values
 from fpanalysis.records.entry import CURRENT, Entry, Recipe, circumstances, now, record_hash
-from fpanalysis.records.recipes import Producer, described, warn_of_source
-from fpanalysis.records.references import entries_of, loaded
+from fpanalysis.records.recipes import Producer, described
 from fpanalysis.records.schema import StoreError
 from fpanalysis.records.tables import records
 
@@ -30,11 +27,13 @@ class Item(NamedTuple):
     results: Mapping[str, Any] = {}
     label: str = ""
     producer: Producer = _NOBODY
+    exact: str = ""
 
 
 def prepared(store: "Store", item: Item, parents: Sequence[Entry]) -> Entry:
     """Write the file of an object, and return the record to insert."""
-    recipe = recipe_of(content.kind_of(item.what), item.type, item.params, parents, item.producer)
+    kind = content.kind_of(item.what)
+    recipe = recipe_of(kind, item.type, item.params, parents, item.producer, item.exact)
     hash_ = content.content_hash(item.what)
     stored = store.objects.write(item.what, hash_, _known_sha256(store, hash_))
     entry = Entry(
@@ -104,7 +103,12 @@ def complete_sidecars(store: "Store") -> None:
 
 
 def recipe_of(
-    kind: str, type_: str, params: Mapping[str, Any], parents: Sequence[Entry], producer: Producer = _NOBODY
+    kind: str,
+    type_: str,
+    params: Mapping[str, Any],
+    parents: Sequence[Entry],
+    producer: Producer = _NOBODY,
+    exact: str = "",
 ) -> Recipe:
     """Return what decides an object.
 
@@ -118,7 +122,7 @@ def recipe_of(
             raise ValueError(
                 f"params: {name!r} is what records are found by besides their parameters; rename it"
             )
-    return Recipe(kind, type_, said, tuple(each.content_hash for each in parents), producer.version)
+    return Recipe(kind, type_, said, tuple(each.content_hash for each in parents), producer.version, exact)
 
 
 def current(store: "Store", recipe: Recipe) -> Entry | None:
@@ -127,45 +131,6 @@ def current(store: "Store", recipe: Recipe) -> Entry | None:
         which = (records.c.recipe_hash == recipe.hash) & (records.c.status == CURRENT)
         found = rows.entries(connection, connection.scalars(sa.select(records.c.id).where(which)).all())
     return found[-1] if found else None
-
-
-def cached(
-    store: "Store",
-    model: Any,
-    producer: Producer,
-    params: Mapping[str, Any],
-    compute: Callable[[Any], Any],
-) -> xr.Dataset:
-    """Return what a function computes of a model: from the store, or computed now and recorded."""
-    parents = entries_of(store, [model], "model")
-    recipe = recipe_of(content.EVALUATION, producer.type, params, parents, producer)
-    if (known := current(store, recipe)) is not None:
-        warn_of_source(known, producer)
-        try:
-            ds = store.read(known)
-        except StoreError as error:
-            warnings.warn(f"{error}. Computing it anew", stacklevel=3)
-        else:
-            _trace(store, known, parents)
-            return ds
-    result = compute(loaded(model))
-    if not isinstance(result, xr.Dataset):
-        raise TypeError(
-            f"function: expected {producer.type} to return a dataset, got {type(result).__name__}"
-        )
-    entry = prepared(store, Item(result, producer.type, params, producer=producer), parents)
-    insert(store, [entry])
-    return result.assign_attrs({content.RECORD: entry.hash})
-
-
-def _trace(store: "Store", known: Entry, parents: Sequence[Entry]) -> None:
-    """Link what is known already to records with the same content as those that it was made from."""
-    new = [each.hash for each in parents if each.hash not in known.parents]
-    if new:
-        store.objects.write_sidecar(known.with_parents(new))
-        with store.writing() as connection:
-            rows.add_parents(connection, known.hash, new)
-        store.tables.changed([known.kind])
 
 
 def _known_sha256(store: "Store", content_hash: str) -> str | None:

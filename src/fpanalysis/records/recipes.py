@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import re
 import textwrap
 import warnings
 from collections.abc import Callable, Mapping
@@ -10,15 +11,22 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from fpanalysis.control.fields import AbstractField
 from fpanalysis.goal import Goal
-from fpanalysis.records import values
+from fpanalysis.records import exact, values
 from fpanalysis.records.content import content_hash
 from fpanalysis.records.entry import Entry
+from fpanalysis.records.exact_code import VERSION, path_of
+from fpanalysis.records.exact_objects import REPRESENTED
 
 # Longer arrays are known by their hash.
 _MOST_ENTRIES = 1000
-_VERSION = "__fpanalysis_version__"
+# Longer descriptions of objects are cut; a digest stands behind them.
+_LONGEST = 200
+# What `repr` leaves out, in recipes of before it was hashed: arrays, functions, whatever has an address.
+_HIDDEN = re.compile(
+    r"\b(weak_)?(bool|b?f|i|u|c|key)\w*\[[\d,]*\]|<|\.\.\.|\barray\(|\b[A-Z]\w*\((?=.*\bat 0x)"
+)
+_CALL = re.compile(r"[A-Za-z_][\w.]*\(.*\)|<.*>", re.DOTALL)  # with a digest behind it, it is not one
 
 
 class Producer(NamedTuple):
@@ -29,12 +37,14 @@ class Producer(NamedTuple):
         path: the name with its module.
         version: what its author calls this version of it.
         source_hash: of its code, empty if that is not known.
+        function: the function itself, if the data that it holds decide its results as well.
     """
 
     type: str
     path: str
     version: str
     source_hash: str
+    function: Callable | None = None
 
 
 def versioned(version: str) -> Callable[[Callable], Callable]:
@@ -50,7 +60,7 @@ def versioned(version: str) -> Callable[[Callable], Callable]:
     """
 
     def mark(function: Callable) -> Callable:
-        setattr(function, _VERSION, _checked(version))
+        setattr(function, VERSION, _checked(version))
         return function
 
     return mark
@@ -77,19 +87,19 @@ def producer_of(function: Callable, type_: str | None, version: str | None) -> P
     name = getattr(function, "__name__", None)
     if type_ is None and (name is None or name == "<lambda>"):
         raise TypeError("function: it has no name; define it with def, or give type='…'")
-    said = getattr(function, _VERSION, "") if version is None else _checked(version)
+    said = getattr(function, VERSION, "") if version is None else _checked(version)
     path = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', name)}"
-    return Producer(type_ or str(name), path, said, _source_hash(function))
+    return Producer(type_ or str(name), path, said, _source_hash(function), function)
 
 
 def described(value: Any, name: str = "params") -> Any:
     """Return an argument as it stands in a recipe, in canonical values.
 
-    Long arrays and datasets are known by their hash, goals by what they ask for, force fields and solvers by
-    what they print.
+    Long arrays and datasets are known by their hash, goals by what they ask for; other objects by a name, and
+    a digest of what it does not tell.
 
     Raises:
-        TypeError: it is something else that JSON has no place for.
+        TypeError: it is something that has no content that can be told.
     """
     if isinstance(value, Goal):
         fields = ("position", "velocity", "context", "feedback_position", "feedback_velocity", "others")
@@ -101,8 +111,8 @@ def described(value: Any, name: str = "params") -> Any:
         return _labelled(value, name)
     if isinstance(value, Mapping):
         return {values.checked_name(k, name): described(v, f"{name}.{k}") for k, v in value.items()}
-    if isinstance(value, AbstractField) or type(value).__module__.startswith(("optimistix", "fpanalysis")):
-        return repr(value)
+    if isinstance(value, list | tuple) and type(value) in (list, tuple):
+        return [described(item, name) for item in value]
     if hasattr(value, "__array__") and np.size(value) > _MOST_ENTRIES:
         array = np.ascontiguousarray(value)
         return {
@@ -110,7 +120,19 @@ def described(value: Any, name: str = "params") -> Any:
             "shape": list(array.shape),
             "dtype": array.dtype.str,
         }
-    return values.canonical(value, name)
+    try:
+        return values.canonical(value, name)
+    except TypeError:
+        return _object(value, name)
+
+
+def hides(entry: Entry) -> bool:
+    """Return whether a record is of a time when objects stood in recipes without what they hold.
+
+    Two calls with other arrays in the same place had the same recipe then, and the same answer.
+    """
+    said = values.flat(entry.params).values()
+    return any(isinstance(each, str) and _CALL.fullmatch(each) and _HIDDEN.search(each) for each in said)
 
 
 def warn_of_source(known: Entry, producer: Producer) -> None:
@@ -133,6 +155,19 @@ def _labelled(array: xr.DataArray, name: str) -> Any:
     if array.ndim == 1 and set(coords) == {array.dims[0]} and np.array_equal(array, array[array.dims[0]]):
         return described(array.values, name)  # such as contexts, which label themselves
     return {"dims": list(map(str, array.dims)), "values": described(array.values, name), "coords": coords}
+
+
+def _object(value: Any, name: str) -> str:
+    """Return what an object is called, with the digest of its content unless the name tells all."""
+    walk = exact.Walk()
+    found = walk.of(value, name).hex()
+    if type(value).__module__.startswith(REPRESENTED):
+        said = repr(value)
+        if walk.is_told and not _HIDDEN.search(said):
+            return said
+    else:
+        said = path_of(value)
+    return f"{' '.join(said.split())[:_LONGEST]} #{found[:16]}"
 
 
 def _source_hash(function: Callable) -> str:

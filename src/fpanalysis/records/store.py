@@ -13,7 +13,7 @@ import xarray as xr
 
 from fpanalysis._files import made_folder
 from fpanalysis._messages import listed
-from fpanalysis.records import check, clean, content, csv_tables, keep, rows, training, transfer
+from fpanalysis.records import cached, check, clean, content, csv_tables, keep, rows, training, transfer
 from fpanalysis.records.csv_tables import TablesWriter
 from fpanalysis.records.engine import Opened
 from fpanalysis.records.entry import Entry
@@ -161,7 +161,7 @@ class Store:
                 the result's file is damaged, so that it was computed anew.
         """
         producer = producer_of(function, type, version)
-        return keep.cached(self, model, producer, params, lambda loaded: function(loaded, **params))
+        return cached.cached(self, model, producer, params, lambda loaded: function(loaded, **params))
 
     def fixed_points(self, model: Any, goal: Any = None, **options: Any) -> xr.Dataset:
         """Return what `find_fixed_points` finds, computed once like everything that `evaluate` returns.
@@ -177,7 +177,7 @@ class Store:
         producer = Producer("fixed_points", "fpanalysis.find_fixed_points", FINDER, "")
         params = {"goal": goal, "loop": "clamped", "spectra": "full", "seed": 0} | options
         params = {name: value for name, value in params.items() if value is not None}
-        return keep.cached(
+        return cached.cached(
             self, model, producer, params, lambda loaded: find_fixed_points(loaded, goal, **options, **shown)
         )
 
@@ -283,7 +283,8 @@ class Store:
         Returns:
             One row for everything that is wrong, with columns `where` (a file, relative to the store),
             `record` (its hash, empty if there is none), `problem` (`missing`, `cut`, `longer`, `changed`,
-            `foreign`, `left over`, `partial`, `damaged`) and `message` (what is wrong, and what to do). No
+            `foreign`, `left over`, `partial`, `damaged`,
+            `untrusted`) and `message` (what is wrong, and what to do). No
             row means that all is well.
         """
         return check.check(self, only, progress)

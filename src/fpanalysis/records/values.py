@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -101,6 +101,15 @@ def number(value: Any) -> float | None:
 def digest(content: str | bytes) -> str:
     """Return a sha256 as 64 hexadecimal digits."""
     return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
+
+
+def tagged(tag: str, parts: Iterable[bytes]) -> bytes:
+    """Return the digest of parts, each with its length, under a tag that says what they are."""
+    whole = hashlib.sha256()
+    for part in (tag.encode(), *parts):
+        whole.update(len(part).to_bytes(8, "little"))
+        whole.update(part)
+    return whole.digest()
 
 
 def flat(params: Mapping[str, Any]) -> dict[str, Any]:
