@@ -110,7 +110,7 @@ def test_diff_and_varies_compare(run):
 def test_the_store_is_looked_after(run, tmp_path):
     assert run("db", "check").stdout.startswith("all is well")
     assert run("db", "gc").stdout == "nothing is left over\n"
-    assert run("db", "migrate").stdout == "the tables have the present version, 0001\n"
+    assert run("db", "migrate").stdout == "the tables have the present version, 0002\n"
     assert run("db", "backup", "copy.sqlite").stdout == "copy.sqlite\n"
     run("db", "copy", "other", "figures", "train.field_std=0.4")
     assert "<2 models>" in run("db", "ls", "--store", "other").stdout
@@ -122,7 +122,7 @@ def test_the_store_is_looked_after(run, tmp_path):
     assert found == [{"file": str(tmp_path / "some" / "figures.csv")}]
     assert len(pd.read_csv(tmp_path / "some" / "figures.csv")) == 2
     assert "name another folder" in run("db", "export", "seed=0", code=1).stderr
-    assert json.loads(run("db", "migrate", "--json").stdout) == [{"before": "0001", "now": "0001"}]
+    assert json.loads(run("db", "migrate", "--json").stdout) == [{"before": "0002", "now": "0002"}]
     before = run("db", "ls", "--csv").stdout
     (tmp_path / "results" / "records.sqlite").unlink()
     assert "db restore" in run("db", "ls", code=1).stderr

@@ -245,13 +245,13 @@ def newer(tmp_path, monkeypatch):
     @contextmanager
     def with_migration(upgrade):
         migrations = shutil.copytree(schema.MIGRATIONS, tmp_path / "migrations")
-        (migrations / "versions" / "v0002_more.py").write_text(
-            'import sqlalchemy as sa\nfrom alembic import op\nrevision = "0002"\ndown_revision = "0001"\n\n'
+        (migrations / "versions" / "v0003_more.py").write_text(
+            'import sqlalchemy as sa\nfrom alembic import op\nrevision = "0003"\ndown_revision = "0002"\n\n'
             f"def upgrade():\n    {upgrade}\n"
         )
         with monkeypatch.context() as changed:
             changed.setattr(schema, "MIGRATIONS", migrations)
-            changed.setattr(schema, "HEAD", "0002")
+            changed.setattr(schema, "HEAD", "0003")
             yield
 
     return with_migration
@@ -261,13 +261,13 @@ def test_an_older_store_is_backed_up_and_migrated(folder, newer):
     expected = frames(folder)
     with newer('op.add_column("records", sa.Column("more", sa.Text))'):
         with fpa.open_store(folder) as db:
-            assert db.migrated_from == "0001"
+            assert db.migrated_from == "0002"
         assert_same(frames(folder), expected)
         with sqlite3.connect(folder / engine.DATABASE) as connection:
             assert "more" in [row[1] for row in connection.execute("PRAGMA table_info(records)")]
         (backup,) = (folder / "backups").iterdir()
-        assert backup.name.startswith("records-0001-")
-    with pytest.raises(StoreError, match="version 0002, which a newer fpanalysis made"):
+        assert backup.name.startswith("records-0002-")
+    with pytest.raises(StoreError, match="version 0003, which a newer fpanalysis made"):
         fpa.open_store(folder)
     backup.replace(folder / engine.DATABASE)
     assert_same(frames(folder), expected)

@@ -136,20 +136,22 @@ def check(
 
 @app.command()
 def gc(
-    delete: Annotated[bool, typer.Option("--delete", help="Remove them; otherwise only list them.")] = False,
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Move them to the trash; otherwise only list them.")
+    ] = False,
     min_age: Annotated[float, typer.Option(help="Spare files younger than this, in seconds.")] = 3600.0,
     store: At = STORE,
     files: Files = None,
     json: Json = False,
     csv: Csv = False,
 ) -> None:
-    """List, and with --delete remove, what processes that were killed have left behind."""
+    """List, and with --delete move to the trash, what processes that were killed have left behind."""
     with telling(), opened(store, files) as db:
         found = db.gc(dry_run=not delete, min_age=min_age)
         print_table(found, json, csv, "nothing is left over")
         if not (json or csv or found.empty):
             size = f"{found['size'].sum() / 1e6:.1f} MB in {len(found)} files"
-            print(f"{size}: removed" if delete else f"{size}; `--delete` removes them")
+            print(f"{size}: moved to the trash" if delete else f"{size}; `--delete` moves them to the trash")
 
 
 @app.command()

@@ -59,8 +59,7 @@ def cached(
     # A function that writes into what it holds, such as a list of its calls, is asked no other thing by it.
     told = before if question.exact() == before else steady
     item = keep.Item(result, producer.type, params, producer=producer, exact=told)
-    entry = keep.prepared(store, item, parents)
-    keep.insert(store, [entry])
+    (entry,) = keep.insert(store, [keep.prepared(store, item, parents)])
     return result.assign_attrs({content.RECORD: entry.hash})
 
 
@@ -116,7 +115,8 @@ def _trace(store: "Store", known: Entry, parents: Sequence[Entry]) -> None:
     """Link what is known already to records with the same content as those that it was made from."""
     new = [each.hash for each in parents if each.hash not in known.parents]
     if new:
-        store.objects.write_sidecar(known.with_parents(new))
         with store.writing() as connection:
             rows.add_parents(connection, known.hash, new)
+            for entry in rows.entries(connection, rows.numbers_of(connection, [known.hash])):
+                store.objects.write_sidecar(entry)
         store.tables.changed([known.kind])

@@ -1,7 +1,6 @@
 """All records as CSV, one file a kind: to read in any program, and to rebuild the database from."""
 
 import csv
-import json
 import time
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import fields
@@ -14,8 +13,8 @@ from fpanalysis._files import whole_file
 from fpanalysis.records import rows, values
 from fpanalysis.records.content import KINDS
 from fpanalysis.records.entry import Entry
-from fpanalysis.records.schema import StoreError
 from fpanalysis.records.tables import records
+from fpanalysis.records.trusted import CHECKSUM, believed, checksum
 
 # Written at most this often, in seconds, while records are added, and so that it takes little of the time.
 EVERY = 30.0
@@ -53,12 +52,12 @@ def write_some(connection: sa.Connection, kind: str, numbers: Iterable[int], fol
     own = [name for name in names if not name.startswith(f"{rows.RESULT}.")]
     out = [name.removeprefix(f"{rows.RESULT}.") for name in names if name.startswith(f"{rows.RESULT}.")]
     shown = {"params": own, "results": out}
-    header = [*_PLAIN, *(f"{of}.{name}" for of in _SPREAD for name in shown[of])]
+    header = [*_PLAIN, CHECKSUM, *(f"{of}.{name}" for of in _SPREAD for name in shown[of])]
     with whole_file(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow([*header, *(f"{name}_json" for name in _JSON)])
         for row in rows.stored(connection, numbers):
-            cells = [row[name] for name in _PLAIN]
+            cells = [*(row[name] for name in _PLAIN), checksum(rows.entry_of(row))]
             for of in _SPREAD:
                 found = values.flat(values.load(row[of]))
                 cells += [_cell(found[name]) if name in found else "" for name in shown[of]]
@@ -67,13 +66,15 @@ def write_some(connection: sa.Connection, kind: str, numbers: Iterable[int], fol
     return path
 
 
-def read(folder: Path) -> list[Entry]:
+def read(folder: Path, problems: list[tuple[str, str]] | None = None) -> list[Entry]:
     """Return all records in the tables of a folder, in their order.
 
-    Raises:
-        StoreError: a table is not one that `write` wrote.
+    Args:
+        folder: of the tables.
+        problems: gets where and what of every row that is not as it was written; it is left out.
     """
-    return [entry for path in paths(folder).values() if path.exists() for entry in _read(path)]
+    there = [path for path in paths(folder).values() if path.is_file() and not path.is_symlink()]
+    return [entry for path in there for entry in _read(path, [] if problems is None else problems)]
 
 
 class TablesWriter:
@@ -113,17 +114,30 @@ def _cell(value: Any) -> Any:
     )
 
 
-def _read(path: Path) -> Iterator[Entry]:
+def _read(path: Path, problems: list[tuple[str, str]]) -> Iterator[Entry]:
     csv.field_size_limit(2**31 - 1)  # a list of numbers can be longer than the module expects
-    with open(path, newline="", encoding="utf-8") as file:
-        for number, row in enumerate(csv.DictReader(file), 2):
-            try:
-                data: dict[str, Any] = {name: row[name] for name in _PLAIN}
-                data |= {name: values.load(row[f"{name}_json"]) for name in _JSON}
-                data["size"] = int(data["size"])
-                yield Entry.from_dict(data)
-            except (KeyError, TypeError, ValueError, json.JSONDecodeError) as error:
-                raise StoreError(
-                    f"the table {path.name} is damaged or was edited, in row {number} ({error!r}); move it "
-                    "away, and the records are restored from the files beside the objects"
-                ) from error
+    needed = {*_PLAIN, *(f"{name}_json" for name in _JSON)} - {"counter"}
+    with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
+        table = csv.DictReader(file)
+        try:
+            if lacking := needed - set(table.fieldnames or ()):
+                problems.append((path.name, f"it is no table of a store: it has no column {min(lacking)!r}"))
+                return
+            for row in table:
+                try:
+                    yield believed(_data(row))
+                except (KeyError, TypeError, ValueError, RecursionError) as error:
+                    where = f"{path.name}: line {table.line_num} cannot be read, and was left out ({error})"
+                    problems.append((path.name, where))
+        except csv.Error as error:
+            problems.append(
+                (path.name, f"{path.name} cannot be read from line {table.line_num} on ({error})")
+            )
+
+
+def _data(row: dict[str, Any]) -> dict[str, Any]:
+    """Return what a row says as a sidecar says it."""
+    told = [name for name in (*_PLAIN, CHECKSUM) if name in row]
+    data: dict[str, Any] = {name: row[name] for name in told}
+    data |= {name: values.load(row[f"{name}_json"]) for name in _JSON}
+    return data | {name: int(data[name]) for name in ("size", "counter") if name in data}

@@ -5,6 +5,8 @@ import sqlite3
 import sys
 import uuid
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +23,8 @@ _REMOTE = (
     "nfs", "cifs", "smb", "9p", "afs", "lustre", "gpfs", "beegfs", "ceph", "gluster", "pvfs", "orangefs",
     "panfs", "davfs", "webdav", "ncpfs", "fuse.sshfs", "fuse.s3fs", "fuse.gluster", "fuse.ceph",
 )  # fmt: skip
+_DAMAGE = ("malformed", "not a database", "corrupt", "decode to UTF-8", "disk I/O")
+RESTORE = "move it away; `fpanalysis db restore` makes a new one from the tables and files beside it"
 _PATIENCE = 120.0  # seconds that a writer waits for the others
 
 
@@ -93,6 +97,30 @@ def open_postgresql(url: str) -> Opened:
     except StoreError as error:
         raise StoreError(f"path: {shown}: {error}") from error
     return Opened(engine, before)
+
+
+class Busy(StoreError):
+    """Another process writes, and does not end."""
+
+
+@contextmanager
+def telling(engine: sa.Engine) -> Iterator[None]:
+    """Say in words what is wrong with a database that cannot be read or written."""
+    try:
+        yield
+    except exc.DatabaseError as error:
+        where = engine.url.database if engine.dialect.name == "sqlite" else engine.url.render_as_string()
+        said = str(error.orig)
+        if "locked" in said:
+            raise Busy(
+                f"{where!r}: another process has been writing for more than {_PATIENCE:.0f} s, or was "
+                "suspended while it wrote; let it go on, or end it"
+            ) from error
+        if "full" in said:
+            raise StoreError(f"{where!r}: the disk is full; nothing was recorded") from error
+        if any(word in said for word in _DAMAGE):
+            raise StoreError(f"{where!r}: the database is damaged ({said}); {RESTORE}") from error
+        raise
 
 
 def remote_file_system(path: Path) -> str | None:

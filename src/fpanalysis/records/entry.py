@@ -37,6 +37,8 @@ class Entry:
         note: free text.
         parents: hashes of the records that it was made from.
         tags: words.
+        counter: greater than those of all records that were written before; orders the answers to one recipe.
+            0 if a version wrote it that had none.
     """
 
     hash: str
@@ -59,6 +61,12 @@ class Entry:
     note: str = ""
     parents: list[str] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
+    counter: int = 0
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """What is greater of the newer of two records."""
+        return self.counter, self.created
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as JSON holds it."""

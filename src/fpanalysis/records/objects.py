@@ -11,7 +11,7 @@ import json
 import os
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,14 +21,21 @@ from fpanalysis.load import load
 from fpanalysis.records import content as contents
 from fpanalysis.records.entry import Entry
 from fpanalysis.records.schema import StoreError
+from fpanalysis.records.trusted import (
+    CHECKSUM,
+    OBJECTS,
+    SUFFIXES,
+    checksum,
+    file_of,
+    read_sidecar,
+    sidecar_of,
+)
 
-OBJECTS = "objects"
 _AGAIN = {
     contents.MODEL: "train it again with the same configuration, or copy the file from a backup",
     contents.EVALUATION: "compute it again, or copy the file from a backup",
     contents.FIGURE: "draw and add it again, or copy the file from a backup",
 }
-SUFFIXES = {contents.MODEL: ".eqx", contents.EVALUATION: ".nc", contents.FIGURE: ".plotly.json"}
 
 
 class Stored(NamedTuple):
@@ -39,29 +46,86 @@ class Stored(NamedTuple):
     size: int
 
 
+class Draft(NamedTuple):
+    """An object that waits for its name, which it gets while nobody else writes.
+
+    Attributes:
+        kind: `model`, `evaluation` or `figure`.
+        content_hash: of the object.
+        write: writes the file, given its path.
+        partial: where it is written already; None if it has its name, or was cleared away.
+    """
+
+    kind: str
+    content_hash: str
+    write: Callable[[Path], None]
+    partial: Path | None
+
+    @property
+    def file(self) -> str:
+        """Where the object will lie within the folder of the store."""
+        return file_of(self.kind, self.content_hash)
+
+
 class Objects:
     """The objects within the folder of a store."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def write(self, content: Any, content_hash: str, known_sha256: str | None) -> Stored:
-        """Keep an object; when this returns, its file is whole and on the disk.
+    def draft(self, content: Any, content_hash: str, known_sha256: str | None) -> Draft:
+        """Write an object under a name of its own; when this returns, its file is whole and on the disk.
 
         Args:
             content: the object.
             content_hash: of it.
-            known_sha256: of the file, if it is recorded already. A file with another one is replaced.
+            known_sha256: of the file, if it is recorded already. A file with another one will be replaced.
         """
         kind = contents.kind_of(content)
-        file = f"{OBJECTS}/{content_hash[:2]}/{content_hash}{SUFFIXES[kind]}"
-        path = self.folder / file
-        path.parent.mkdir(parents=True, exist_ok=True)
+        return self.drafted(kind, content_hash, known_sha256, lambda path: _write(content, kind, path))
+
+    def drafted(
+        self, kind: str, content_hash: str, known_sha256: str | None, write: Callable[[Path], None]
+    ) -> Draft:
+        """As `draft`, with a function that writes the file."""
+        draft = Draft(kind, content_hash, write, None)
+        path = self.folder / draft.file
         if path.exists() and self._is_good(path, kind, content_hash, known_sha256):
             os.utime(path)  # young files are not cleaned away as left over
+            return draft
+        try:
+            return draft._replace(partial=self._written(draft))
+        except FileNotFoundError:  # somebody cleaned up meanwhile; `place` writes it while nobody can
+            return draft
+
+    def place(self, draft: Draft, known_sha256: str | None) -> tuple[Stored, bool]:
+        """Give an object its name, while nobody else writes or cleans up.
+
+        Returns:
+            The object in its file, and whether the file is new.
+        """
+        path = self.folder / draft.file
+        is_there = path.exists()
+        if is_there and self._is_good(path, draft.kind, draft.content_hash, known_sha256):
+            if draft.partial is not None:
+                draft.partial.unlink(missing_ok=True)
         else:
-            self._write(content, kind, path)
-        return Stored(file, sha256_of(path), path.stat().st_size)
+            is_there = is_there and path.exists()
+            partial = draft.partial if draft.partial and draft.partial.exists() else self._written(draft)
+            os.replace(partial, path)
+            flush_folder(path.parent)
+        return Stored(draft.file, sha256_of(path), path.stat().st_size), not is_there
+
+    def _written(self, draft: Draft) -> Path:
+        path = self.folder / draft.file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{uuid.uuid4().hex}{SUFFIXES[draft.kind]}")
+        try:
+            draft.write(partial)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+        return partial
 
     def read(self, entry: Entry) -> Any:
         """Return the object of a record, after a look at its file.
@@ -112,14 +176,49 @@ class Objects:
         return stored if is_good else None
 
     def write_sidecar(self, entry: Entry) -> None:
-        """Write beside an object what its record says."""
-        content = json.dumps(entry.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
-        write_whole(self.sidecar(entry), content.encode())
+        """Write beside an object what its record says, while nobody else writes."""
+        path = self.sidecar(entry)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, _told(entry))
+
+    def announce(self, entry: Entry) -> Path:
+        """Write what a new record says under a name that tells of no record; `publish` gives it its own."""
+        path = self.sidecar(entry)
+        partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
+        with open(partial, "wb") as file:
+            file.write(_told(entry))
+            file.flush()
+            os.fsync(file.fileno())
+        return partial
+
+    def publish(self, entry: Entry, partial: Path) -> None:
+        """Give the sidecar of a record that is in the database its name, unless there is a newer one."""
+        path = self.sidecar(entry)
+        try:
+            os.link(partial, path)
+        except FileExistsError:  # written by somebody who tagged the record
+            pass
+        except FileNotFoundError:  # moved away by an earlier version that cleaned up
+            write_whole(path, _told(entry))
+        except OSError:  # a file system without links
+            if not path.exists():
+                os.replace(partial, path)
+        partial.unlink(missing_ok=True)
+        flush_folder(path.parent)
 
     def sidecar(self, entry: Entry) -> Path:
         """Return where the sidecar of a record is."""
-        path = self.folder / entry.file
-        return path.with_name(f"{path.name}.{entry.hash[:12]}.json")
+        return self.folder / sidecar_of(entry)
+
+    def told(self, entry: Entry) -> Entry | None:
+        """Return what the sidecar of a record says, if it is there and can be believed."""
+        path = self.sidecar(entry)
+        if not path.exists():
+            return None
+        try:
+            return read_sidecar(self.folder, path)
+        except (OSError, ValueError):
+            return None
 
     def sidecars(self) -> list[Path]:
         """Return the sidecars of all records, whether these are in the database or not."""
@@ -132,23 +231,19 @@ class Objects:
         try:  # of a process that ended before it could record the object, perhaps
             return contents.content_hash(_read(path, kind)) == content_hash
         except Exception:  # whatever is wrong with it: it is written anew
-            path.unlink(missing_ok=True)
             return False
 
-    def _write(self, content: Any, kind: str, path: Path) -> None:
-        partial = path.with_name(f".{uuid.uuid4().hex}{SUFFIXES[kind]}")
-        try:
-            if kind == contents.FIGURE:
-                write_whole(partial, content.to_json().encode())
-            else:
-                save(content, partial)
-            if path.exists():  # and was found damaged
-                os.replace(partial, path)
-            else:
-                _name(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
-        flush_folder(path.parent)
+
+def _told(entry: Entry) -> bytes:
+    content = {CHECKSUM: checksum(entry), **entry.to_dict()}
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False).encode()
+
+
+def _write(content: Any, kind: str, path: Path) -> None:
+    if kind == contents.FIGURE:
+        write_whole(path, content.to_json().encode())
+    else:
+        save(content, path)
 
 
 _ENDS = "|".join(map(re.escape, SUFFIXES.values()))
@@ -178,16 +273,6 @@ def sha256_of(path: Path) -> str:
     """Return the sha256 of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _name(partial: Path, path: Path) -> None:
-    """Give a finished file its name, unless another process was faster: then the two hold the same."""
-    try:
-        os.link(partial, path)
-    except FileExistsError:
-        pass
-    except OSError:  # a file system without links
-        os.replace(partial, path)
 
 
 def _read(path: Path, kind: str) -> Any:

@@ -1,10 +1,12 @@
 """`open_store` and `restore`: a store from a path."""
 
 import os
+import warnings
 from pathlib import Path
 
 import pandas as pd
 import sqlalchemy as sa
+from sqlalchemy import exc
 
 from fpanalysis._files import made_folder
 from fpanalysis.records import csv_tables
@@ -32,6 +34,9 @@ def open_store(path: str | os.PathLike[str], files: str | os.PathLike[str] | Non
         StoreError: the folder is on a network file system, or the database does not answer, is damaged, of a
             newer version, or gone while its files are there.
         ValueError: the arguments do not go together.
+
+    Warns:
+        UserWarning: files tell of records that the database has lost; `restore` brings them back.
 
     Example:
         >>> import tempfile, fpanalysis as fpa
@@ -89,7 +94,7 @@ def _opened(path: str | os.PathLike[str], files: str | os.PathLike[str] | None, 
         if remains and is_empty and not anew:
             store.close()
             raise StoreError(f"path: the database has no records, but in {str(folder)!r} {remains}")
-        return store
+        return store if anew else _compared(store)
     if "://" in text:
         raise ValueError(f"path: expected a folder or the URL of a PostgreSQL database, got {text!r}")
     if files is not None:
@@ -99,7 +104,30 @@ def _opened(path: str | os.PathLike[str], files: str | os.PathLike[str] | None, 
     remains = _remains(folder)
     if remains and not anew and not (folder / DATABASE).exists():
         raise StoreError(f"path: {str(folder / DATABASE)!r} is gone, but in its folder {remains}")
-    return Store(open_sqlite(folder), folder)
+    store = Store(open_sqlite(folder), folder)
+    return store if anew else _compared(store)
+
+
+def _compared(store: Store) -> Store:
+    """Warn if files tell of records that the database has lost, such as with its log."""
+    # In this order: a sidecar has its name only when its record is in the database.
+    told = {path.relative_to(store.folder).as_posix() for path in store.objects.sidecars()}
+    if not told:
+        return store
+    try:
+        with store.reading() as connection:
+            found = connection.execute(sa.select(records.c.file, records.c.hash)).all()
+    except (StoreError, exc.DatabaseError) as error:
+        warnings.warn(f"{error}. `fpanalysis db check` tells more", stacklevel=4)
+        return store
+    if missing := told - {f"{file}.{hash_[:12]}.json" for file, hash_ in found}:
+        warnings.warn(
+            f"path: the database of {str(store.folder)!r} lacks {len(missing)} of {len(told)} records of "
+            f"which files tell, such as {min(missing)}: it, or its log, was lost or damaged. `fpanalysis db "
+            "restore` (fpanalysis.records.restore) brings them back",
+            stacklevel=4,
+        )
+    return store
 
 
 def _remains(folder: Path) -> str:

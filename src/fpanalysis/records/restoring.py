@@ -1,18 +1,22 @@
 """The database of a store, rebuilt from its CSV tables and the sidecars of its files."""
 
-import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
+import sqlalchemy as sa
+from sqlalchemy import exc
 
 from fpanalysis.records import csv_tables, rows
 from fpanalysis.records.entry import CURRENT, SUPERSEDED, Entry, parents_first
 from fpanalysis.records.objects import Objects
-from fpanalysis.records.schema import StoreError
+from fpanalysis.records.trusted import has_its_recipe, read_sidecar
 
 if TYPE_CHECKING:
     from fpanalysis.records.store import Store
+
+_Problems = list[tuple[str, str]]
 
 
 def restored(store: "Store") -> pd.DataFrame:
@@ -21,42 +25,73 @@ def restored(store: "Store") -> pd.DataFrame:
     Returns:
         One row for everything that could not be brought back as it was: `where`, `message`.
     """
-    problems: list[tuple[str, str]] = []
-    with store.reading() as connection:
-        there = {entry.hash for entry in rows.entries(connection)}
+    problems: _Problems = []
     found = _found(store, problems)
-    found = _with_one_answer(_in_order(_whole(store.objects, found, problems), there, problems))
     with store.writing() as connection:
-        for entry in found:
-            if entry.hash not in there:
-                rows.insert(connection, entry)
+        there = {entry.hash: entry for entry in rows.entries(connection)}
+        missing = {hash_: each for hash_, each in found.items() if _is_news(each, there.get(hash_))}
+        missing = _whole(store.objects, _with_own_recipes(missing, found, there, problems), problems)
+        ordered = _with_one_answer(_in_order(missing, there, problems), there)
+        for entry in ordered:
+            _insert(connection, entry, problems)
     store.export()
     return pd.DataFrame(problems, columns=["where", "message"])
 
 
-def _found(store: "Store", problems: list[tuple[str, str]]) -> dict[str, Entry]:
-    """Return all records by hash, those of the tables first, completed by what sidecars say."""
-    found: dict[str, Entry] = {}
+def _insert(connection: sa.Connection, entry: Entry, problems: _Problems) -> None:
+    """Insert a record, or tell why it cannot be; the others are inserted all the same."""
     try:
-        found = {entry.hash: entry for entry in csv_tables.read(store.folder)}
-    except StoreError as error:
-        problems.append(("", str(error)))
+        with connection.begin_nested():
+            rows.insert(connection, entry)
+    except (exc.SQLAlchemyError, KeyError, TypeError, ValueError, ArithmeticError) as error:
+        said = str(getattr(error, "orig", None) or error)
+        problems.append((entry.file, f"{entry.kind} {entry.hash[:8]}: it cannot be recorded ({said[:300]})"))
+
+
+def _found(store: "Store", problems: _Problems) -> dict[str, Entry]:
+    """Return all records by hash, those of the tables first, completed by what sidecars say."""
+    found = {entry.hash: entry for entry in csv_tables.read(store.folder, problems)}
     told: list[Entry] = []
     for path in store.objects.sidecars():
         try:
-            told.append(Entry.from_dict(json.loads(path.read_text(encoding="utf-8"))))
-        except (OSError, TypeError, ValueError) as error:
+            told.append(read_sidecar(store.folder, path))
+        except (OSError, ValueError) as error:
             where = str(path.relative_to(store.folder))
             problems.append((where, f"this sidecar cannot be read, and was left out ({error})"))
-    for entry in sorted(told, key=lambda entry: entry.created):
+    for entry in sorted(told, key=lambda entry: entry.order):
         known = found.get(entry.hash, entry)
         tags = list(dict.fromkeys([*known.tags, *entry.tags]))
-        # A sidecar is written before the row; a table may be older than both.
-        found[entry.hash] = replace(entry, tags=tags).with_parents(known.parents)
+        # A sidecar is written with the row, and a table may be older than both. But that a record was
+        # superseded stands in the table only.
+        status = known.status if known.counter == entry.counter else entry.status
+        found[entry.hash] = replace(entry, tags=tags, status=status).with_parents(known.parents)
     return found
 
 
-def _whole(objects: Objects, found: dict[str, Entry], problems: list[tuple[str, str]]) -> dict[str, Entry]:
+def _is_news(entry: Entry, known: Entry | None) -> bool:
+    """Return whether a record is not there, or was told more of than the database knows."""
+    if known is None:
+        return True
+    more = not {*entry.tags} <= {*known.tags} or not {*entry.parents} <= {*known.parents}
+    return entry.counter > known.counter or (more and entry.counter == known.counter)
+
+
+def _with_own_recipes(
+    missing: dict[str, Entry], found: Mapping[str, Entry], there: Mapping[str, Entry], problems: _Problems
+) -> dict[str, Entry]:
+    """Return records without those whose parameters are not those of their recipe."""
+    contents = {hash_: each.content_hash for hash_, each in {**found, **there}.items()}
+    kept = {}
+    for hash_, entry in missing.items():
+        if has_its_recipe(entry, contents):
+            kept[hash_] = entry
+        else:
+            said = "its parameters are not those that it was recorded with, so it was left out"
+            problems.append((entry.file, f"{entry.kind} {hash_[:8]}: {said}"))
+    return kept
+
+
+def _whole(objects: Objects, found: dict[str, Entry], problems: _Problems) -> dict[str, Entry]:
     """Return records with the sha256 that their files have, where these hold what they should."""
     by_file: dict[str, list[Entry]] = {}
     for entry in found.values():
@@ -74,7 +109,7 @@ def _whole(objects: Objects, found: dict[str, Entry], problems: list[tuple[str, 
     return whole
 
 
-def _in_order(found: dict[str, Entry], there: set[str], problems: list[tuple[str, str]]) -> list[Entry]:
+def _in_order(found: dict[str, Entry], there: Mapping[str, Entry], problems: _Problems) -> list[Entry]:
     """Return records, parents before children, without parents that are lost."""
     kept = []
     for entry in found.values():
@@ -87,12 +122,13 @@ def _in_order(found: dict[str, Entry], there: set[str], problems: list[tuple[str
     return parents_first(kept)
 
 
-def _with_one_answer(entries: list[Entry]) -> list[Entry]:
+def _with_one_answer(entries: list[Entry], there: Mapping[str, Entry]) -> list[Entry]:
     """Return records such that of every recipe only the newest is current."""
     newest: dict[str, Entry] = {}
-    for entry in entries:
+    new = {entry.hash for entry in entries}
+    for entry in [*(each for each in there.values() if each.hash not in new), *entries]:
         known = newest.get(entry.recipe_hash)
-        if entry.status == CURRENT and (known is None or entry.created > known.created):
+        if entry.status == CURRENT and (known is None or entry.order > known.order):
             newest[entry.recipe_hash] = entry
     is_newest = {entry.hash for entry in newest.values()}
     return [replace(each, status=CURRENT if each.hash in is_newest else SUPERSEDED) for each in entries]

@@ -1,5 +1,6 @@
 """Records in and out of the tables."""
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -35,7 +36,7 @@ def insert(connection: sa.Connection, entry: Entry) -> None:
     if number is None:
         number = connection.execute(sa.insert(records).returning(records.c.id), [row]).scalar_one()
     else:
-        kept = {name: row[name] for name in ("results", "label", "note", "status", "created")}
+        kept = {name: row[name] for name in ("results", "label", "note", "status", "created", "counter")}
         connection.execute(sa.update(records).where(records.c.id == number).values(kept))
         connection.execute(sa.delete(params).where(params.c.record == number))
     _insert_params(connection, number, entry)
@@ -47,6 +48,36 @@ def insert(connection: sa.Connection, entry: Entry) -> None:
     if entry.status == CURRENT:
         older = (records.c.recipe_hash == entry.recipe_hash) & (records.c.id != number)
         connection.execute(sa.update(records).where(older).values(status=SUPERSEDED))
+
+
+def next_counter(connection: sa.Connection) -> int:
+    """Return a number greater than the counters of all records, within a transaction that alone writes.
+
+    It is the time in microseconds where that is greater, so that it is also above the counters of records
+    that a database has lost.
+    """
+    latest = connection.scalar(sa.select(sa.func.max(records.c.counter))) or 0
+    return max(latest + 1, time.time_ns() // 1000)
+
+
+def known_sha256(connection: sa.Connection, content_hash: str) -> str | None:
+    """Return the sha256 of the file of an object, if a record of it is there."""
+    found = sa.select(records.c.file_sha256).where(records.c.content_hash == content_hash).limit(1)
+    return connection.scalar(found)
+
+
+def is_there(connection: sa.Connection, hash_: str) -> bool:
+    """Return whether there is such a record."""
+    return connection.scalar(sa.select(records.c.id).where(records.c.hash == hash_)) is not None
+
+
+def numbers_of(connection: sa.Connection, hashes: Sequence[str]) -> list[int]:
+    """Return the ids of records."""
+    found: list[int] = []
+    for first in range(0, len(hashes), BATCH):
+        batch = records.c.hash.in_(hashes[first : first + BATCH])
+        found += connection.scalars(sa.select(records.c.id).where(batch)).all()
+    return found
 
 
 def add_parents(connection: sa.Connection, hash_: str, parents: Sequence[str]) -> None:
@@ -72,7 +103,12 @@ def entries(connection: sa.Connection, numbers: Iterable[int] | None = None) -> 
         connection: to the database.
         numbers: ids of the records; all of them if None.
     """
-    return [Entry(**_loaded(row)) for row in stored(connection, numbers)]
+    return [entry_of(row) for row in stored(connection, numbers)]
+
+
+def entry_of(row: Mapping[str, Any]) -> Entry:
+    """Return the record of a row that `stored` yields."""
+    return Entry(**_loaded(row))
 
 
 def stored(connection: sa.Connection, numbers: Iterable[int] | None = None) -> Iterator[dict[str, Any]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 # The last migration. Opening a store that has it needs no Alembic.
-HEAD = "0001"
+HEAD = "0002"
 MIGRATIONS = Path(__file__).parent / "migrations"
 # Any number, as long as it is always the same: who holds it writes in PostgreSQL.
 LOCK = 0x66_70_61

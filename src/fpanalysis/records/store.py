@@ -15,7 +15,7 @@ from fpanalysis._files import made_folder
 from fpanalysis._messages import listed
 from fpanalysis.records import cached, check, clean, content, csv_tables, keep, rows, training, transfer
 from fpanalysis.records.csv_tables import TablesWriter
-from fpanalysis.records.engine import Opened
+from fpanalysis.records.engine import Opened, telling
 from fpanalysis.records.entry import Entry
 from fpanalysis.records.figures import Figures
 from fpanalysis.records.objects import Objects
@@ -239,14 +239,16 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """Yield a connection whose statements all see the same state."""
-        with self.engine.connect() as connection, connection.begin():
+        with telling(self.engine), self.engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
         """Yield a connection in a transaction that nobody else writes in."""
-        with self.engine.connect().execution_options(is_writing=True) as connection, connection.begin():
-            yield connection
+        with telling(self.engine), self.engine.connect() as plain:
+            connection = plain.execution_options(is_writing=True)
+            with connection.begin():
+                yield connection
 
     def export(self, folder: str | os.PathLike[str] | None = None, only: Query | None = None) -> list[Path]:
         """Write records as CSV, a file for each kind.
@@ -283,17 +285,20 @@ class Store:
         Returns:
             One row for everything that is wrong, with columns `where` (a file, relative to the store),
             `record` (its hash, empty if there is none), `problem` (`missing`, `cut`, `longer`, `changed`,
-            `foreign`, `left over`, `partial`, `damaged`,
+            `foreign`, `left over`, `lost`, `partial`, `damaged`,
             `untrusted`) and `message` (what is wrong, and what to do). No
             row means that all is well.
         """
         return check.check(self, only, progress)
 
     def gc(self, *, dry_run: bool = True, min_age: float | int = 3600.0) -> pd.DataFrame:
-        """Remove what processes that were killed have left behind: files that belong to no record.
+        """Move what processes that were killed have left behind to the folder `trash` of the store.
+
+        Files of which a sidecar tells are kept, even if the database has lost their record. What has been in
+        the trash for a week is removed.
 
         Args:
-            dry_run: only tell what would be removed.
+            dry_run: only tell what would be moved or removed.
             min_age: in seconds. Younger files may be of somebody who is about to record them.
 
         Returns:
@@ -351,8 +356,7 @@ class Store:
         return made_folder(folder, "folder")
 
     def _record(self, item: keep.Item, parents: Sequence[Any]) -> Record:
-        entry = keep.prepared(self, item, entries_of(self, parents, "parents"))
-        keep.insert(self, [entry])
+        (entry,) = keep.insert(self, [keep.prepared(self, item, entries_of(self, parents, "parents"))])
         return Record(self, entry)
 
 

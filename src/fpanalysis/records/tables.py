@@ -34,9 +34,11 @@ records = sa.Table(
     sa.Column("results", sa.Text, nullable=False),
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("note", sa.Text, nullable=False),
+    sa.Column("counter", sa.BigInteger, nullable=False, server_default="0"),
     sa.Index("records_by_recipe", "recipe_hash"),
     sa.Index("records_by_content", "content_hash"),
     sa.Index("records_by_kind", "kind", "type", "status"),
+    sa.Index("records_by_counter", "counter"),
 )
 
 names = sa.Table(

@@ -94,14 +94,15 @@ def _recorded(store: "Store", ensemble: "Ensemble", plan: "Plan", folder: Path, 
         for key in table.data_vars
         if key != "member"
     }
-    entries = []
+    items = []
     for i, (member, model) in enumerate(zip(plan.members, ensemble.models, strict=True)):
         type_ = class_name(model)
         own: Mapping[str, Any] = {key: column[i] for key, column in results.items()}
         item = keep.Item(model, type_, params_of(member), own, name, _trainer_of(type_))
-        entry = keep.prepared(store, item, ())
-        entries.append(replace(entry, note=f"run: {folder.relative_to(store.folder).as_posix()}"))
-    keep.insert(store, entries)
+        prepared = keep.prepared(store, item, ())
+        note = f"run: {folder.relative_to(store.folder).as_posix()}"
+        items.append(prepared._replace(entry=replace(prepared.entry, note=note)))
+    entries = keep.insert(store, items)
     if ensemble.history is not None:
         producer = _TRAINER._replace(type=_HISTORY)
         history = keep.Item(ensemble.history, _HISTORY, {}, label=name, producer=producer)

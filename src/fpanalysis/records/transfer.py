@@ -14,6 +14,7 @@ from fpanalysis.records import keep, rows, schema
 from fpanalysis.records.check import BACKUPS
 from fpanalysis.records.engine import new_sqlite
 from fpanalysis.records.entry import CURRENT, SUPERSEDED, Entry, parents_first
+from fpanalysis.records.objects import Draft
 from fpanalysis.records.references import entries_of
 from fpanalysis.records.schema import StoreError
 from fpanalysis.records.tables import records
@@ -52,13 +53,13 @@ def copy(store: "Store", what: Any, to: "Store", progress: bool) -> dict[str, in
     entries = parents_first(_with_ancestors(store, entries_of(store, [what], "what")))
     if bad := [problem for each in entries if (problem := store.objects.problem(each))]:
         raise StoreError(f"what: {len(bad)} of {len(entries)} files are damaged; first: {bad[0]}")
-    with tqdm(entries, desc="copying", delay=1.0, disable=not progress, unit="record") as bar:
-        for entry in bar:
-            _copy_file(store.folder / entry.file, to.folder / entry.file)
     with to.reading() as connection:
         there = {entry.hash for entry in rows.entries(connection)}
     new = [entry for entry in entries if entry.hash not in there]
-    keep.insert(to, [_beside(to, entry) for entry in new])
+    with tqdm(new, desc="copying", delay=1.0, disable=not progress, unit="record") as bar:
+        drafts = [_draft(store, entry, to) for entry in bar]
+    together = zip(new, drafts, strict=True)
+    keep.insert(to, [keep.Prepared(_beside(to, entry), draft, is_new=False) for entry, draft in together])
     return {"copied": len(new), "there": len(entries) - len(new)}
 
 
@@ -68,11 +69,7 @@ def _with_ancestors(store: "Store", entries: list[Entry]) -> list[Entry]:
     while pending:
         above = list(dict.fromkeys(each for entry in pending for each in entry.parents if each not in found))
         with store.reading() as connection:
-            numbers: list[int] = []
-            for first in range(0, len(above), rows.BATCH):
-                batch = records.c.hash.in_(above[first : first + rows.BATCH])
-                numbers += connection.scalars(sa.select(records.c.id).where(batch)).all()
-            pending = rows.entries(connection, numbers)
+            pending = rows.entries(connection, rows.numbers_of(connection, above))
         found |= {entry.hash: entry for entry in pending}
     return list(found.values())
 
@@ -81,14 +78,18 @@ def _beside(to: "Store", entry: Entry) -> Entry:
     """Return a record as it stands in another store: superseded if that has a newer answer."""
     which = (records.c.recipe_hash == entry.recipe_hash) & (records.c.status == CURRENT)
     with to.reading() as connection:
-        newest = connection.scalar(sa.select(sa.func.max(records.c.created)).where(which))
-    return replace(entry, status=SUPERSEDED) if newest is not None and newest > entry.created else entry
+        numbers = connection.scalars(sa.select(records.c.id).where(which)).all()
+        is_older = any(each.order > entry.order for each in rows.entries(connection, numbers))
+    return replace(entry, status=SUPERSEDED) if is_older else entry
+
+
+def _draft(store: "Store", entry: Entry, to: "Store") -> Draft:
+    source = store.folder / entry.file
+    with to.reading() as connection:
+        known = rows.known_sha256(connection, entry.content_hash)
+    return to.objects.drafted(entry.kind, entry.content_hash, known, lambda path: _copy_file(source, path))
 
 
 def _copy_file(source: Path, target: Path) -> None:
-    if target.exists() and target.stat().st_size == source.stat().st_size:
-        os.utime(target)
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(target) as partial:
         shutil.copyfile(source, partial)

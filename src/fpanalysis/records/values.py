@@ -90,7 +90,9 @@ def indexed(value: Any) -> str:
 def number(value: Any) -> float | None:
     """Return where a canonical value lies among the numbers, or None if it is none."""
     value = plain(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if isinstance(value, float) and math.isnan(value):
         return None
     try:
         return float(value)
