@@ -7,6 +7,7 @@ import sqlite3
 import tarfile
 import threading
 import time
+import traceback
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -172,7 +173,7 @@ def test_cleaning_takes_nothing_that_a_writer_names(tmp_path):
                 for number in range(12):
                     hashes.append(add(db, 100 * writer + number).hash)
         except BaseException as error:
-            failures.append(error)
+            failures.append("".join(traceback.format_exception(error)))
 
     writers = [threading.Thread(target=write, args=(i,)) for i in range(3)]
     for thread in writers:

@@ -135,7 +135,7 @@ def insert(store: "Store", records_: Sequence[Prepared]) -> list[Entry]:
 def _complete(
     store: "Store", connection: sa.Connection, each: Prepared, placed: list[Path]
 ) -> tuple[Entry, bool]:
-    """Place the object of a record; return the whole record, and whether it, or a sidecar of it, was there."""
+    """Place the object of a record; return the whole record, and whether it or its sidecar was there."""
     entry = each.entry
     known_sha256 = rows.known_sha256(connection, entry.content_hash)
     stored, is_new = store.objects.place(each.draft, known_sha256)

@@ -95,8 +95,8 @@ class Objects:
             return draft
         try:
             return draft._replace(partial=self._written(draft))
-        except FileNotFoundError:  # somebody cleaned up meanwhile; `place` writes it while nobody can
-            return draft
+        except (OSError, RuntimeError):  # HDF5's words for a file that somebody cleaned away are many
+            return draft  # `place` writes it while nobody cleans, and tells what is wrong otherwise
 
     def place(self, draft: Draft, known_sha256: str | None) -> tuple[Stored, bool]:
         """Give an object its name, while nobody else writes or cleans up.
