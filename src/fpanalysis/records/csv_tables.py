@@ -2,7 +2,7 @@
 
 import csv
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -32,17 +32,25 @@ def paths(folder: Path) -> dict[str, Path]:
 
 def write(engine: sa.Engine, folder: Path, kinds: Collection[str] = KINDS) -> list[Path]:
     """Write the tables of some kinds, each whole or not at all, from one state of the database."""
-    with engine.connect() as connection, connection.begin():
-        return [
-            write_some(
-                connection,
-                kind,
-                connection.scalars(sa.select(records.c.id).where(records.c.kind == kind)).all(),
-                folder,
-            )
-            for kind in KINDS
-            if kind in kinds
-        ]
+    try:
+        return _write(engine, folder, kinds, is_writing=False)
+    except FileNotFoundError:  # somebody cleaned up; nobody does so while this holds the database
+        return _write(engine, folder, kinds, is_writing=True)
+
+
+def _write(engine: sa.Engine, folder: Path, kinds: Collection[str], is_writing: bool) -> list[Path]:
+    with engine.connect() as plain:
+        connection = plain.execution_options(is_writing=is_writing)
+        with connection.begin():
+            return [
+                write_some(connection, kind, _of_kind(connection, kind), folder)
+                for kind in KINDS
+                if kind in kinds
+            ]
+
+
+def _of_kind(connection: sa.Connection, kind: str) -> Sequence[int]:
+    return connection.scalars(sa.select(records.c.id).where(records.c.kind == kind)).all()
 
 
 def write_some(connection: sa.Connection, kind: str, numbers: Iterable[int], folder: Path) -> Path:

@@ -19,6 +19,8 @@ from fpanalysis.records.tables import records
 if TYPE_CHECKING:
     from fpanalysis.records.store import Store
 
+# In bytes: types and tags are indexed, and an index entry of PostgreSQL holds at most 2,704.
+_LONGEST, _LONGEST_LABEL = 500, 1_000_000
 _NOBODY = Producer("", "", "", "")
 
 
@@ -51,6 +53,8 @@ class Prepared(NamedTuple):
 def prepared(store: "Store", item: Item, parents: Sequence[Entry]) -> Prepared:
     """Write the file of an object, and return the record to insert."""
     kind = content.kind_of(item.what)
+    values.checked_text(item.type, "type", _LONGEST)
+    values.checked_text(item.label, "label", _LONGEST_LABEL)
     recipe = recipe_of(kind, item.type, item.params, parents, item.producer, item.exact)
     results = values.nested(described(item.results, "results"), "results")
     hash_ = content.content_hash(item.what)
@@ -165,6 +169,7 @@ def _leave(store: "Store", records_: Sequence[Prepared], error: Exception) -> No
 
 def tag(store: "Store", entries: Sequence[Entry], words: Sequence[str]) -> None:
     """Give records words to be found by."""
+    words = [values.checked_text(word, "tags", _LONGEST) for word in words]
     hashes = [entry.hash for entry in entries]
     with store.writing() as connection:
         rows.add_tags(connection, hashes, words)

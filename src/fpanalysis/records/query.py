@@ -10,13 +10,15 @@ from fpanalysis.records import rows
 from fpanalysis.records.content import EVALUATION, MODEL
 from fpanalysis.records.entry import CURRENT
 from fpanalysis.records.filters import AnyOf, any_of
-from fpanalysis.records.tables import links, params, records, tags
+from fpanalysis.records.tables import is_one_of, links, params, records, tags
 
 # What every record has besides its parameters.
 COLUMNS = ("type", "label", "status", "hash", "producer", "version")
 TAG = "tag"
 # Ancestors of a record that can be asked for, by their role.
 ANCESTORS = {"train": MODEL, "test": EVALUATION}
+# SQLite takes expressions of at most 1,000 terms.
+_MOST = 400
 RESERVED = (*COLUMNS, TAG, *ANCESTORS)
 
 
@@ -96,7 +98,17 @@ def select_ids(
 
     Superseded records are left out, unless the status is asked for.
     """
+    if _count(conditions) > _MOST:
+        raise ValueError(f"where: expected at most {_MOST} conditions and ranges, got {_count(conditions)}")
     return sa.select(records.c.id).where(*_matching(kind, conditions, known)).order_by(records.c.id)
+
+
+def _count(conditions: Sequence[Condition]) -> int:
+    counts = (
+        _count(wanted) if name in ANCESTORS else 1 + len(getattr(wanted, "ranges", ()))
+        for name, wanted in conditions
+    )
+    return sum(counts)
 
 
 def _matching(
@@ -112,21 +124,33 @@ def _matching(
         if name in ANCESTORS:
             found.append(_has_ancestor(name, wanted, known))
         elif name == "hash":
-            found.append(sa.or_(*(records.c.hash.startswith(each, autoescape=True) for each in wanted)))
+            found.append(_begins(wanted))
         elif name == TAG:
-            found.append(records.c.id.in_(sa.select(tags.c.record).where(tags.c.tag.in_(wanted))))
+            found.append(records.c.id.in_(sa.select(tags.c.record).where(is_one_of(tags.c.tag, wanted))))
         elif name in COLUMNS:
-            found.append(records.c[name].in_(wanted))
+            found.append(is_one_of(records.c[name], wanted))
         else:
             found.append(_has_value(known[kind][name], wanted))
     return found
+
+
+def _begins(beginnings: Sequence[str]) -> Any:
+    """Return the condition that a hash has one of these beginnings."""
+    by_length: dict[int, list[str]] = {}
+    for each in beginnings:
+        by_length.setdefault(len(each), []).append(each.lower())
+    found = []
+    for length, group in by_length.items():
+        whole = records.c.hash if length == 64 else sa.func.substr(records.c.hash, 1, length)
+        found.append(is_one_of(whole, group))
+    return sa.or_(*found)
 
 
 def _has_value(name: int, wanted: AnyOf) -> Any:
     of_name = params.c.name == name
     options: list[Any] = []
     if wanted.texts:
-        options.append(params.c.value.in_(wanted.texts))
+        options.append(is_one_of(params.c.value, wanted.texts))
     options += [params.c.number.between(each.low, each.high) for each in wanted.ranges]
     found = []
     if options:

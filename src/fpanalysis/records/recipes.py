@@ -92,7 +92,7 @@ def producer_of(function: Callable, type_: str | None, version: str | None) -> P
     return Producer(type_ or str(name), path, said, _source_hash(function), function)
 
 
-def described(value: Any, name: str = "params") -> Any:
+def described(value: Any, name: str = "params", depth: int = 0) -> Any:
     """Return an argument as it stands in a recipe, in canonical values.
 
     Long arrays and datasets are known by their hash, goals by what they ask for; other objects by a name, and
@@ -100,7 +100,10 @@ def described(value: Any, name: str = "params") -> Any:
 
     Raises:
         TypeError: it is something that has no content that can be told.
+        ValueError: it is nested too deeply.
     """
+    if depth > values.DEEPEST:
+        raise ValueError(f"{name[:200]}: nested deeper than {values.DEEPEST} levels")
     if isinstance(value, Goal):
         fields = ("position", "velocity", "context", "feedback_position", "feedback_velocity", "others")
         said = {field: getattr(value, field) for field in fields}
@@ -110,9 +113,11 @@ def described(value: Any, name: str = "params") -> Any:
     if isinstance(value, xr.DataArray):
         return _labelled(value, name)
     if isinstance(value, Mapping):
-        return {values.checked_name(k, name): described(v, f"{name}.{k}") for k, v in value.items()}
+        return {
+            values.checked_name(k, name): described(v, f"{name}.{k}", depth + 1) for k, v in value.items()
+        }
     if isinstance(value, list | tuple) and type(value) in (list, tuple):
-        return [described(item, name) for item in value]
+        return [described(item, name, depth + 1) for item in value]
     if hasattr(value, "__array__") and np.size(value) > _MOST_ENTRIES:
         array = np.ascontiguousarray(value)
         return {
@@ -121,7 +126,7 @@ def described(value: Any, name: str = "params") -> Any:
             "dtype": array.dtype.str,
         }
     try:
-        return values.canonical(value, name)
+        return values.canonical(value, name, depth)
     except TypeError:
         return _object(value, name)
 
@@ -183,4 +188,4 @@ def _source_hash(function: Callable) -> str:
 def _checked(version: Any) -> str:
     if not isinstance(version, str | int) or isinstance(version, bool) or version == "":
         raise TypeError(f"version: expected a text such as '2', got {version!r}")
-    return str(version)
+    return values.checked_text(str(version), "version", 1000)

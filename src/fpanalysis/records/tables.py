@@ -5,7 +5,13 @@ are written in the same transaction, and can be derived anew. Hyperparameters ar
 a new one needs no migration.
 """
 
+import json
+from collections.abc import Sequence
+from typing import Any
+
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql import functions
 
 metadata = sa.MetaData()
 
@@ -79,3 +85,32 @@ tags = sa.Table(
     sa.Column("tag", sa.Text, primary_key=True),
     sqlite_with_rowid=False,
 )
+
+
+class _Items(functions.GenericFunction):
+    """The texts of a JSON list, a row each."""
+
+    name = "fpanalysis_items"
+    inherit_cache = True
+
+
+@compiles(_Items)
+def _of_sqlite(element: Any, compiler: Any, **options: Any) -> str:
+    return f"(SELECT value FROM json_each({compiler.process(element.clauses, **options)}))"
+
+
+@compiles(_Items, "postgresql")
+def _of_postgresql(element: Any, compiler: Any, **options: Any) -> str:
+    # JSON of PostgreSQL has no NUL, but its arrays of texts have none either.
+    given = compiler.process(element.clauses, **options)
+    return f"(SELECT jsonb_array_elements_text(CAST({given} AS jsonb)))"
+
+
+def is_one_of(column: Any, texts: Sequence[str]) -> Any:
+    """Return the condition that a text is one of some, however many: they are one variable."""
+    kept = [each for each in texts if _is_valid(each)]
+    return column.bool_op("IN")(_Items(sa.literal(json.dumps(kept))))
+
+
+def _is_valid(text: str) -> bool:
+    return "\0" not in text and text.encode(errors="ignore").decode() == text

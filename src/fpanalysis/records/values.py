@@ -16,10 +16,12 @@ EXACT = 2**53 - 1
 # Texts above this are indexed by their hash: an index entry of PostgreSQL holds at most 2,704 bytes.
 _LONGEST = 500
 _TAG = "$"
+# Deeper values, longer names and longer whole numbers are refused.
+DEEPEST, LONGEST_NAME, _MOST_DIGITS = 50, 1000, 4000
 _LONG = re.compile(r"(?<![.0-9])[0-9]{16}")
 
 
-def canonical(value: Any, name: str = "params") -> Any:
+def canonical(value: Any, name: str = "params", depth: int = 0) -> Any:
     """Return a value as JSON holds it, so that equal meanings become equal.
 
     NumPy's numbers become Python's; a float32 or float16 becomes its shortest decimal, so that
@@ -29,9 +31,11 @@ def canonical(value: Any, name: str = "params") -> Any:
     Args:
         value: numbers, strings, booleans, None, paths, or lists and mappings of such.
         name: of the value, for errors.
+        depth: how deep it lies within another one.
 
     Raises:
         TypeError: JSON has no place for the value.
+        ValueError: it is nested too deeply, or a whole number has too many digits.
 
     Example:
         >>> import numpy as np
@@ -39,21 +43,22 @@ def canonical(value: Any, name: str = "params") -> Any:
         >>> canonical({"std": np.float32(0.8), "seed": 2**60, "rate": float("nan"), "sign": "$"})
         {'std': 0.8, 'seed': '$int:1152921504606846976', 'rate': '$nan', 'sign': '$$'}
     """
+    if depth > DEEPEST:
+        raise ValueError(f"{name[:200]}: nested deeper than {DEEPEST} levels")
     if value is None or isinstance(value, bool | np.bool_):
         return None if value is None else bool(value)
     if isinstance(value, int | np.integer):
-        value = int(value)
-        return value if abs(value) <= EXACT else f"{_TAG}int:{value}"
+        return _whole_number(int(value), name)
     if isinstance(value, float | np.floating):
         return _number(value)
     if isinstance(value, str | PurePath):
         return _string(str(value), name)
     if isinstance(value, Mapping):
-        return _mapping(value, name)
+        return _mapping(value, name, depth + 1)
     if isinstance(value, set | frozenset):
-        return sorted((canonical(item, name) for item in value), key=text)
+        return sorted((canonical(item, name, depth + 1) for item in value), key=text)
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
-        return [canonical(item, name) for item in value]
+        return [canonical(item, name, depth + 1) for item in value]
     if isinstance(value, np.ndarray) or (hasattr(value, "__array__") and hasattr(value, "dtype")):
         return _array(value, name)
     raise TypeError(
@@ -152,7 +157,10 @@ def nested(params: Mapping[str, Any], name: str = "params") -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for key, value in _pairs(params):
+        checked_text(key, f"the name of a parameter in {name[:200]}", LONGEST_NAME)
         *above, last = key.split(".")
+        if len(above) > DEEPEST:
+            raise ValueError(f"{name}: {key[:80]!r}… is nested deeper than {DEEPEST} levels")
         place = found
         for part in above:
             place = place.setdefault(part, {})
@@ -195,8 +203,16 @@ def _string(value: str, name: str) -> str:
     return _TAG + value if value.startswith(_TAG) else value
 
 
-def _mapping(value: Mapping, name: str) -> dict[str, Any]:
-    return {checked_name(key, name): canonical(item, f"{name}.{key}") for key, item in value.items()}
+def _whole_number(value: int, name: str) -> int | str:
+    if abs(value) <= EXACT:
+        return value
+    if value.bit_length() > _MOST_DIGITS * math.log2(10):
+        raise ValueError(f"{name[:200]}: expected a whole number of at most {_MOST_DIGITS} digits")
+    return f"{_TAG}int:{value}"
+
+
+def _mapping(value: Mapping, name: str, depth: int) -> dict[str, Any]:
+    return {checked_name(key, name): canonical(item, f"{name}.{key}", depth) for key, item in value.items()}
 
 
 def checked_name(key: Any, name: str = "params") -> str:
@@ -207,8 +223,26 @@ def checked_name(key: Any, name: str = "params") -> str:
     """
     if not isinstance(key, str) or not all(key.split(".")):
         raise TypeError(f"{name}: names of parameters are strings that are not empty, got {key!r}")
-    _string(key, name)
-    return key
+    return checked_text(key, f"the name of a parameter in {name[:200]}", LONGEST_NAME)
+
+
+def checked_text(value: Any, name: str, longest: int) -> str:
+    """Return a text that stands in the database as it is: a name, a type, a label, a tag, a note.
+
+    Raises:
+        TypeError: it is no string, or not valid Unicode.
+        ValueError: it is too long, or has a NUL, which PostgreSQL does not keep.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"{name}: expected a string, got {type(value).__name__}")
+    _string(value, name)
+    if len(value.encode()) > longest:
+        raise ValueError(
+            f"{name}: expected at most {longest} bytes, got {len(value.encode())} ({value[:40]!r}…)"
+        )
+    if "\0" in value:
+        raise ValueError(f"{name}: expected a text without NUL, got {value[:80]!r}")
+    return str(value)
 
 
 def _array(value: Any, name: str) -> Any:
