@@ -147,7 +147,7 @@ def test_figures_are_saved(run, tmp_path):
     [
         (["db", "ls", "feild_std=1"], "did you mean 'field_std'"),
         (["db", "ls", "modls"], "expected models, evaluations, figures or KEY=VALUE, got 'modl'"),
-        (["db", "ls", "--store", "nowhere"], "there is no folder 'nowhere' here"),
+        (["db", "ls", "--store", "nowhere"], "there is no store 'nowhere' here"),
         (["fig", "save", "out", "--formats", "htm"], "did you mean 'html'"),
         (["fig", "save", "out", "type=nothing"], "no figure meets"),
     ],

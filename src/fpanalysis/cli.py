@@ -63,7 +63,13 @@ def train(
         fail("stopped; the same command goes on from where it was", 130)
     except Exception as error:  # whatever it is, a command line answers with a sentence
         fail(words(error), 1)
-    print(store if folder is None else folder)
+    print(_shown(store) if folder is None else folder)
+
+
+def _shown(store: str) -> str:
+    from fpanalysis.records.places import shown
+
+    return shown(store)
 
 
 def _prepare(config: Path, devices: int | None) -> None:

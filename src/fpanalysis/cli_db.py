@@ -21,7 +21,7 @@ def ls(words: Filters = None, store: At = STORE, files: Files = None, json: Json
         if json:
             print_json([entry.to_dict() for entry in query.entries()])
         elif csv:
-            print(query.df().to_csv(), end="")
+            print_table(query.df().reset_index(), False, True, "")
         else:
             _print_short(query)
 

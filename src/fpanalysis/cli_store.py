@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fpanalysis.records.filters import between, missing
+from fpanalysis.records.places import shown
 
 if TYPE_CHECKING:
     from fpanalysis.records.record import Query
@@ -51,11 +51,20 @@ def opened(store: str, files: Path | None) -> Iterator["Store"]:
 
 def check_place(store: str) -> None:
     """Raise `ValueError` if a store is named that is not there; opening it would make a new one."""
-    if "://" not in store and not os.path.isdir(store):
+    if "://" not in store and not _is_store(Path(store)):
         raise ValueError(
-            f"--store: there is no folder {store!r} here; say where the store is, by --store or the "
+            f"--store: there is no store {shown(store)!r} here; say where the store is, by --store or the "
             "environment variable FPANALYSIS_STORE"
         )
+
+
+def _is_store(folder: Path) -> bool:
+    """Return whether there is a store in a folder, or what was left of one."""
+    if not folder.is_dir():
+        return False
+    return any(
+        (folder / name).exists() for name in ("records.sqlite", "objects", *(f"{k}.csv" for k in KINDS))
+    )
 
 
 def query_of(db: "Store", words: Sequence[str] | None) -> "Query":

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from fpanalysis._files import whole_file
 from fpanalysis.records import rows, values
 from fpanalysis.records.content import KINDS
+from fpanalysis.records.csv_text import as_text, from_text
 from fpanalysis.records.entry import Entry
 from fpanalysis.records.tables import records
 from fpanalysis.records.trusted import CHECKSUM, believed, checksum
@@ -63,14 +64,14 @@ def write_some(connection: sa.Connection, kind: str, numbers: Iterable[int], fol
     header = [*_PLAIN, CHECKSUM, *(f"{of}.{name}" for of in _SPREAD for name in shown[of])]
     with whole_file(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        table.writerow([*header, *(f"{name}_json" for name in _JSON)])
+        table.writerow(map(as_text, [*header, *(f"{name}_json" for name in _JSON)]))
         for row in rows.stored(connection, numbers):
             cells = [*(row[name] for name in _PLAIN), checksum(rows.entry_of(row))]
             for of in _SPREAD:
                 found = values.flat(values.load(row[of]))
                 cells += [_cell(found[name]) if name in found else "" for name in shown[of]]
             texts = [row[name] if isinstance(row[name], str) else values.text(row[name]) for name in _JSON]
-            table.writerow([*cells, *texts])
+            table.writerow([*map(as_text, cells), *texts])
     return path
 
 
@@ -146,6 +147,7 @@ def _read(path: Path, problems: list[tuple[str, str]]) -> Iterator[Entry]:
 def _data(row: dict[str, Any]) -> dict[str, Any]:
     """Return what a row says as a sidecar says it."""
     told = [name for name in (*_PLAIN, CHECKSUM) if name in row]
-    data: dict[str, Any] = {name: row[name] for name in told}
+    plain = from_text if CHECKSUM in row else str  # of before, texts stand as they are
+    data: dict[str, Any] = {name: plain(row[name]) for name in told}
     data |= {name: values.load(row[f"{name}_json"]) for name in _JSON}
     return data | {name: int(data[name]) for name in ("size", "counter") if name in data}

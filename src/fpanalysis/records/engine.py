@@ -14,7 +14,7 @@ import psutil
 import sqlalchemy as sa
 from sqlalchemy import event, exc
 
-from fpanalysis.records import schema
+from fpanalysis.records import places, schema
 from fpanalysis.records.schema import StoreError
 
 DATABASE = "records.sqlite"
@@ -78,7 +78,7 @@ def open_postgresql(url: str) -> Opened:
         ImportError: psycopg is not installed.
         StoreError: nothing answers, or the tables are of another kind, or newer.
     """
-    parsed = sa.make_url(url)
+    parsed = places.parsed(url)
     if parsed.drivername in ("postgresql", "postgres"):
         parsed = parsed.set(drivername="postgresql+psycopg")
     try:
@@ -87,13 +87,15 @@ def open_postgresql(url: str) -> Opened:
         raise ImportError("path: PostgreSQL needs psycopg: pip install 'fpanalysis[postgres]'") from error
     event.listen(engine, "begin", _take_turns)
     _forget_after_fork(engine)
-    shown = parsed.render_as_string(hide_password=True)
+    shown = places.shown(parsed.render_as_string())
     try:
         with engine.connect() as connection:
             current = schema.is_current(connection)
         before = None if current else schema.migrate(engine)
     except exc.OperationalError as error:
-        raise StoreError(f"path: {shown} does not answer ({error.orig})") from error
+        raise StoreError(
+            f"path: {shown} does not answer ({places.without(str(error.orig), parsed)})"
+        ) from None
     except StoreError as error:
         raise StoreError(f"path: {shown}: {error}") from error
     return Opened(engine, before)

@@ -3,7 +3,8 @@
 import html
 import os
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from fpanalysis._files import made_folder, whole_file, write_whole
 from fpanalysis._messages import nearest
 from fpanalysis.records import images
 from fpanalysis.records.apart import Described, described, word
+from fpanalysis.records.csv_text import csv_of
 from fpanalysis.records.record import Query
 
 VARYING = "varying"
@@ -81,24 +83,25 @@ class Figures(Query):
         out = made_folder(folder, "folder")
         if "html" in formats:
             _write_script(out)
+        names = _names({entry.hash: about[entry.hash] for entry in entries}, _known(out))
         rows, drawn = [], []
         with tqdm(total=len(entries), desc="saving", delay=1.0, disable=not progress, unit="figure") as bar:
             for entry, figure in zip(entries, figures, strict=True):
                 own = about[entry.hash]
-                path = out / file_name(own, entry.hash)
+                path = out / names[entry.hash]
                 drawn += _written(figure, path, formats)
                 rows.append(_row(path.name, entry.hash, entry.label, own))
                 bar.update()
             index = pd.DataFrame(rows).fillna("")
             with whole_file(out / INDEX) as partial:
-                index.to_csv(partial, index=False)
+                partial.write_text(csv_of(index), encoding="utf-8", newline="")
             bar.set_postfix_str("drawing images" if drawn else "", refresh=False)
             images.write_images(drawn)
         return index
 
 
-def file_name(about: Described, hash_: str) -> str:
-    """Return the name of a figure's file, without its ending.
+def file_name(about: Described, hash_: str, digits: int = 8) -> str:
+    """Return the name of a figure's file, without its ending; it ends in so many digits of the hash.
 
     Example:
         >>> from fpanalysis.records.apart import Described
@@ -107,7 +110,29 @@ def file_name(about: Described, hash_: str) -> str:
         'spectrum_field_std=0.8_method=std_01234567'
     """
     said = "_".join([about.type, *(f"{name}={value}" for name, value in about.apart.items())])
-    return f"{re.sub(r'[^A-Za-z0-9._=+-]+', '-', said)[:_LONGEST].strip('.-')}_{hash_[:8]}"
+    return f"{re.sub(r'[^A-Za-z0-9._=+-]+', '-', said)[:_LONGEST].strip('.-')}_{hash_[:digits]}"
+
+
+def _names(about: Mapping[str, Described], known: Mapping[str, str]) -> dict[str, str]:
+    """Return by hash the names of figures, none of which is that of another one, here or in the folder."""
+    found: dict[str, str] = {}
+    for digits in (8, 16, 64):
+        tried = {hash_: file_name(about[hash_], hash_, digits) for hash_ in about if hash_ not in found}
+        # File systems may take names for the same that differ in capitals.
+        counts = Counter(name.lower() for name in [*tried.values(), *found.values()])
+        for hash_, name in tried.items():
+            if digits == 64 or (counts[name.lower()] == 1 and known.get(name.lower(), hash_) == hash_):
+                found[hash_] = name
+    return found
+
+
+def _known(folder: Path) -> dict[str, str]:
+    """Return whose files those are that were saved to a folder last, by name in small letters."""
+    try:
+        index = pd.read_csv(folder / INDEX, dtype=str, keep_default_na=False)
+        return {name.lower(): hash_ for name, hash_ in zip(index["name"], index["hash"], strict=True)}
+    except (OSError, ValueError, KeyError):
+        return {}
 
 
 def _written(figure: Any, path: Path, formats: Sequence[str]) -> list[images.Image]:

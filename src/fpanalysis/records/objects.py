@@ -27,6 +27,7 @@ from fpanalysis.records.trusted import (
     SUFFIXES,
     checksum,
     file_of,
+    flaw,
     read_sidecar,
     sidecar_of,
 )
@@ -89,7 +90,7 @@ class Objects:
     ) -> Draft:
         """As `draft`, with a function that writes the file."""
         draft = Draft(kind, content_hash, write, None)
-        path = self.folder / draft.file
+        path = self._inside(self.folder / draft.file)
         if path.exists() and self._is_good(path, kind, content_hash, known_sha256):
             os.utime(path)  # young files are not cleaned away as left over
             return draft
@@ -104,7 +105,7 @@ class Objects:
         Returns:
             The object in its file, and whether the file is new.
         """
-        path = self.folder / draft.file
+        path = self._inside(self.folder / draft.file)
         is_there = path.exists()
         if is_there and self._is_good(path, draft.kind, draft.content_hash, known_sha256):
             if draft.partial is not None:
@@ -116,8 +117,23 @@ class Objects:
             flush_folder(path.parent)
         return Stored(draft.file, sha256_of(path), path.stat().st_size), not is_there
 
+    def path(self, entry: Entry) -> Path:
+        """Return the file of a record, which lies within the folder of the store.
+
+        Raises:
+            StoreError: the record names another one; no store writes such a record.
+        """
+        if (wrong := flaw(entry)) is not None:
+            raise StoreError(f"{entry.kind} {str(entry.hash)[:8]}: no store writes such a record: {wrong}")
+        return self._inside(self.folder / entry.file)
+
+    def _inside(self, path: Path) -> Path:
+        if not path.resolve().is_relative_to(self.folder.resolve()):
+            raise StoreError(f"{str(path)!r} is a link that leads out of the store; it is not followed")
+        return path
+
     def _written(self, draft: Draft) -> Path:
-        path = self.folder / draft.file
+        path = self._inside(self.folder / draft.file)
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{uuid.uuid4().hex}{SUFFIXES[draft.kind]}")
         try:
@@ -135,11 +151,11 @@ class Objects:
         """
         if problem := self.problem(entry):
             raise StoreError(f"{entry.kind} {entry.hash[:8]}: {problem}")
-        return _read(self.folder / entry.file, entry.kind)
+        return _read(self.path(entry), entry.kind)
 
     def fault(self, entry: Entry) -> str | None:
         """Return what is wrong with the file of a record: `missing`, `cut`, `longer` or `changed`."""
-        path = self.folder / entry.file
+        path = self.path(entry)
         if not path.exists():
             return "missing"
         if (size := path.stat().st_size) != entry.size:
@@ -151,7 +167,7 @@ class Objects:
         fault = self.fault(entry)
         if fault is None:
             return None
-        now = "none" if fault == "missing" else str((self.folder / entry.file).stat().st_size)
+        now = "none" if fault == "missing" else str(self.path(entry).stat().st_size)
         said = {
             "missing": "is missing",
             "cut": f"was cut short ({now} bytes, {entry.size} were written)",
@@ -163,7 +179,7 @@ class Objects:
     def verified(self, entries: Sequence[Entry]) -> Stored | None:
         """Return the file that some records share, if it holds what it should, as far as they tell."""
         entry = entries[0]
-        path = self.folder / entry.file
+        path = self.path(entry)
         if not path.exists():
             return None
         stored = Stored(entry.file, sha256_of(path), path.stat().st_size)
@@ -208,7 +224,7 @@ class Objects:
 
     def sidecar(self, entry: Entry) -> Path:
         """Return where the sidecar of a record is."""
-        return self.folder / sidecar_of(entry)
+        return self.path(entry).with_name(sidecar_of(entry).rpartition("/")[2])
 
     def told(self, entry: Entry) -> Entry | None:
         """Return what the sidecar of a record says, if it is there and can be believed."""

@@ -1,6 +1,7 @@
 """`open_store` and `restore`: a store from a path."""
 
 import os
+import re
 import warnings
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from fpanalysis._files import made_folder
-from fpanalysis.records import csv_tables
+from fpanalysis.records import csv_tables, places
 from fpanalysis.records.engine import DATABASE, open_postgresql, open_sqlite
 from fpanalysis.records.objects import Objects
 from fpanalysis.records.schema import StoreError
@@ -95,8 +96,10 @@ def _opened(path: str | os.PathLike[str], files: str | os.PathLike[str] | None, 
             store.close()
             raise StoreError(f"path: the database has no records, but in {str(folder)!r} {remains}")
         return store if anew else _compared(store)
-    if "://" in text:
-        raise ValueError(f"path: expected a folder or the URL of a PostgreSQL database, got {text!r}")
+    if "://" in text or re.match(r"postgre\w*(\+\w+)?:", text):
+        raise ValueError(
+            f"path: expected a folder or the URL of a PostgreSQL database, got {places.shown(text)!r}"
+        )
     if files is not None:
         raise ValueError("files: a store in a folder keeps its files there; leave this out")
     folder = made_folder(path, "path")

@@ -52,7 +52,7 @@ class Record:
     @property
     def path(self) -> Path:
         """Its file."""
-        return self._store.folder / self.entry.file
+        return self._store.objects.path(self.entry)
 
     def load(self) -> Any:
         """Return the model, dataset or figure.

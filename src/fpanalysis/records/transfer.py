@@ -84,7 +84,7 @@ def _beside(to: "Store", entry: Entry) -> Entry:
 
 
 def _draft(store: "Store", entry: Entry, to: "Store") -> Draft:
-    source = store.folder / entry.file
+    source = store.objects.path(entry)
     with to.reading() as connection:
         known = rows.known_sha256(connection, entry.content_hash)
     return to.objects.drafted(entry.kind, entry.content_hash, known, lambda path: _copy_file(source, path))
