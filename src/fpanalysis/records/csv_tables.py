@@ -10,9 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from fpanalysis._files import whole_file
+from fpanalysis.csv_text import as_text, from_text
 from fpanalysis.records import rows, values
 from fpanalysis.records.content import KINDS
-from fpanalysis.records.csv_text import as_text, from_text
 from fpanalysis.records.entry import Entry
 from fpanalysis.records.tables import records
 from fpanalysis.records.trusted import CHECKSUM, believed, checksum

@@ -13,9 +13,9 @@ from tqdm.auto import tqdm
 
 from fpanalysis._files import made_folder, whole_file, write_whole
 from fpanalysis._messages import nearest
+from fpanalysis.csv_text import csv_of
 from fpanalysis.records import images
 from fpanalysis.records.apart import Described, described, word
-from fpanalysis.records.csv_text import csv_of
 from fpanalysis.records.record import Query
 
 VARYING = "varying"

@@ -37,8 +37,8 @@ def parsed(text: str) -> sa.URL:
         url = None
     if url is None or netloc.count("@") > 1:
         raise ValueError(
-            "path: expected a URL such as postgresql://user@host/name, got another text; its port is a number, "
-            "and in user name and password, @ is written %40, : %3A, / %2F"
+            "path: expected a URL such as postgresql://user@host/name, got another text; its port is a "
+            "number, and in user name and password, @ is written %40, : %3A, / %2F"
         ) from None
     query = dict(url.query)
     password = query.pop("password", None)

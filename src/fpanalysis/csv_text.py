@@ -14,7 +14,7 @@ def as_text(value: Any) -> Any:
     """Return a cell: texts that a spreadsheet would take for a formula get an apostrophe before them.
 
     Example:
-        >>> from fpanalysis.records.csv_text import as_text
+        >>> from fpanalysis.csv_text import as_text
         >>> as_text("=1+1"), as_text("-1.5"), as_text(-1.5), as_text("std")
         ("'=1+1", '-1.5', -1.5, 'std')
     """
