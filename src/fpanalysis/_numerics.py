@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
+from fpanalysis._fork import refuse_fork
 from fpanalysis._rounding import usual_errors
 
 _OUTSIDE = "call this outside of jax.jit, jax.grad, jax.vmap and loops of jax.lax"
@@ -31,7 +32,9 @@ def in_float64() -> Iterator[None]:
 
     Raises:
         TypeError: a value that JAX only traces was met where a number is needed.
+        RuntimeError: the process was forked from one in which JAX was running.
     """
+    refuse_fork()
     with ExitStack() as settings:
         settings.enter_context(jax.enable_x64(True))
         for off in (jax.debug_nans, jax.debug_infs, jax.disable_jit):

@@ -3,12 +3,12 @@
 import math
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from fpanalysis._compiled import compiled
 from fpanalysis._numerics import in_float64
 from fpanalysis.scales import Units, spread_of, units_of
 from fpanalysis.vector_field import VectorField, float64
@@ -181,7 +181,7 @@ def _half_time() -> int:
     return int(np.searchsorted(_times(), N_STEPS // 2))
 
 
-@eqx.filter_jit
+@compiled
 def _paths(
     field: VectorField, starts: Float[Array, "path state"], u: Float[Array, "path step input"]
 ) -> Float[Array, "path time state"]:

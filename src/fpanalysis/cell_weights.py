@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from fpanalysis._blas import one_blas_thread
 from fpanalysis._cells import CellStep, RNNCell, StackedCell
 from fpanalysis.spectrum import eigenpairs
 
@@ -72,7 +72,7 @@ def singular_values(matrices: np.ndarray) -> np.ndarray:
     found = np.full(matrices.shape[:2], np.nan)
     good = np.isfinite(matrices).all(axis=(1, 2))
     # One thread: for so small matrices, more cost more than they give.
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         found[good] = np.linalg.svd(matrices[good], compute_uv=False)
     return found
 

@@ -6,8 +6,10 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
+from fpanalysis._fork import refuse_fork
 from fpanalysis._messages import nearest
 from fpanalysis._rounding import usual_errors
+from fpanalysis._unharmed import unharmed
 from fpanalysis.annotate import add_spectra, spectra_bytes
 from fpanalysis.body import add_body
 from fpanalysis.cautions import warn_of_result
@@ -125,7 +127,8 @@ def find_fixed_points(
         >>> dict(fpa.find_fixed_points(controllers, goal, spectra=False).n_fixed_points.sizes)
         {'field_std': 2, 'replicate': 3, 'context': 2, 'goal': 4}
     """
-    with usual_errors():
+    refuse_fork()
+    with unharmed(), usual_errors():
         subject = as_subject(model, loop, field)
         own, conditions = conditions_of(subject, goal, inputs)
         solver = DampedNewton() if solver is None else solver

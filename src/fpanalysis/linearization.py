@@ -2,12 +2,12 @@
 
 from typing import NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from fpanalysis._compiled import compiled
 from fpanalysis._given import numbers
 from fpanalysis._numerics import in_float64, model_rules
 from fpanalysis.vector_field import VectorField, float64
@@ -99,7 +99,7 @@ def state_jacobian(
     return value, jnp.concatenate([jnp.reshape(block, (-1, x.size)) for block in blocks])
 
 
-@eqx.filter_jit
+@compiled
 def _chunk(field: VectorField, x: jax.Array, u: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Return the three Jacobians for one chunk of points."""
 

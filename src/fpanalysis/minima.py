@@ -6,12 +6,12 @@ from dataclasses import field as dataclass_field
 from enum import IntEnum
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from fpanalysis._compiled import compiled
 from fpanalysis.vector_field import VectorField
 
 MAX_STEPS = 100
@@ -35,7 +35,7 @@ class End(IntEnum):
     KNOWN = 4
 
 
-@eqx.filter_jit
+@compiled
 def _first(
     field: VectorField, z: Float[Array, "n state"], scale: Float[Array, " state"], u: Float[Array, " input"]
 ) -> tuple[Float[Array, "n state"], Float[Array, "n state state"]]:
@@ -45,7 +45,7 @@ def _first(
     return jax.vmap(lambda z: (r(z), jax.jacfwd(r)(z)))(z)
 
 
-@eqx.filter_jit
+@compiled
 def _second(
     field: VectorField, z: Float[Array, "n state"], scale: Float[Array, " state"], u: Float[Array, " input"]
 ) -> Float[Array, "n state state"]:
@@ -59,7 +59,7 @@ def _second(
     return jax.vmap(curvature)(z)
 
 
-@eqx.filter_jit
+@compiled
 def _value(
     field: VectorField, z: Float[Array, "n state"], scale: Float[Array, " state"], u: Float[Array, " input"]
 ) -> Float[Array, " n"]:

@@ -4,8 +4,8 @@ import warnings
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from fpanalysis._blas import one_blas_thread
 from fpanalysis.accurate_products import Accurate, exponential
 from fpanalysis.peaks import NEARLY, Peak, Powers, largest_power, norms
 from fpanalysis.schema import TimeDomain
@@ -44,7 +44,7 @@ def henrici(jacobian: np.ndarray, eigenvalue: np.ndarray) -> np.ndarray:
     jacobian = scaled(jacobian, -exponent[:, None, None])
     square = np.sum(jacobian**2, axis=(1, 2))
     rest = square - np.sum(np.abs(scaled(eigenvalue, -exponent[:, None])) ** 2, axis=1)
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         for row in np.flatnonzero((rest < _CANCELLED * square) & (square > 0)):
             rest[row] = _off_diagonal(jacobian[row])
     return np.sqrt(rest / np.where(square > 0, square, 1.0))
@@ -76,7 +76,7 @@ def initial_growth(jacobian: np.ndarray, time_domain: TimeDomain) -> np.ndarray:
         >>> initial_growth(np.array([[[-1.0, 4.0], [0.0, -1.0]]]), "continuous")
         array([1.])
     """
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         if time_domain == "discrete":
             return norms(jacobian)
         finite = np.asarray(np.isfinite(jacobian).all(axis=(1, 2)))
@@ -133,7 +133,7 @@ def peak_growth(
     out = np.where(np.isnan(value).any(axis=-1), np.nan, np.inf)
     if decays.any():
         # What overflows is not finite, and seen to be.
-        with threadpool_limits(1, user_api="blas"), np.errstate(over="ignore", invalid="ignore"):
+        with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
             peaks = _peaks if time_domain == "discrete" else _peaks_in_time
             out[decays] = peaks(jacobian[decays])
         _warn(out[decays])

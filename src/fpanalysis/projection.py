@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+
+from fpanalysis._blas import one_blas_thread
 
 _BLOCK = 4_096
 
@@ -66,7 +67,7 @@ def _triangle(states: np.ndarray, mean: np.ndarray) -> np.ndarray:
     if len(states) <= size:
         return np.asarray(np.linalg.qr(states - mean, mode="r"))
     # Threads cost more than they give for blocks so small: ten times the wall time on two busy cores.
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         blocks = [
             np.linalg.qr(states[start : start + size] - mean, mode="r")
             for start in range(0, len(states), size)

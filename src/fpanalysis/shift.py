@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from fpanalysis._blas import one_blas_thread
 from fpanalysis.schema import TimeDomain
 
 # Condition number above which I − J counts as singular.
@@ -63,7 +63,7 @@ def shifts(
     condition = np.full(len(system), np.nan)
     shift = np.full(input_jacobian.shape, np.nan)
     finite = np.isfinite(system).all(axis=(1, 2)) & np.isfinite(input_jacobian).all(axis=(1, 2))
-    with threadpool_limits(1, user_api="blas"), np.errstate(over="ignore", invalid="ignore"):
+    with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
         inverse = _inverses(system[finite])
         condition[finite] = _perron_roots(np.abs(inverse) @ size[finite])
         shift[finite] = inverse @ input_jacobian[finite]

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fpanalysis._blas import one_blas_thread
 from fpanalysis._numerics import in_float64
 from fpanalysis.minima import MAX_STEPS, ROUNDING, ZERO, End, Residual, Searches
-from fpanalysis.solvers._linear import one_blas_thread
 from fpanalysis.unique import wrap
 from fpanalysis.vector_field import VectorField, float64
 

@@ -7,8 +7,8 @@ from typing import Generic, Literal, TypeVar, overload
 import jax
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
+from fpanalysis._blas import one_blas_thread
 from fpanalysis._numerics import in_float64
 from fpanalysis.schema import TimeDomain
 
@@ -104,7 +104,7 @@ def eigenpairs(
     chunk = 1 << (most.bit_length() - 1)  # a power of two needs no padding
     # The solver takes the matrices of a batch in parallel. LAPACK's own threads on top of that would cost
     # more than they give: 10 times the wall time for 100 × 100 matrices on two cores.
-    with threadpool_limits(1, user_api="blas"), in_float64():
+    with one_blas_thread(), in_float64():
         for start in range(0, n, chunk):
             rows = slice(start, min(start + chunk, n))
             part = _ordered(_geev(jacobian[rows], bad[rows], vectors), time_domain)

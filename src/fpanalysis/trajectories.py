@@ -4,11 +4,11 @@ import warnings
 from functools import partial
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fpanalysis._compiled import compiled
 from fpanalysis._numerics import in_float64, refuse_traced
 from fpanalysis.vector_field import VectorField, float64
 
@@ -81,7 +81,7 @@ def trajectories(
         return Trajectories(np.asarray(x), np.asarray(y))
 
 
-@eqx.filter_jit
+@compiled
 def _run(
     field: VectorField, x0: jax.Array, u: jax.Array, dt: jax.Array, rtol: jax.Array, atol: jax.Array
 ) -> tuple[jax.Array, jax.Array]:

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from fpanalysis._compiled import compiled
 from fpanalysis._numerics import in_float64
 from fpanalysis.vector_field import TimeDomain, VectorField, float64
 
@@ -55,7 +55,7 @@ def arrived(
     return out
 
 
-@eqx.filter_jit
+@compiled
 def _residuals(
     field: VectorField, x: Float[Array, "n state"], u: Float[Array, "n input"]
 ) -> tuple[Float[Array, "n state"], Float[Array, "n output"]]:

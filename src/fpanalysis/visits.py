@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from fpanalysis._compiled import compiled
 from fpanalysis._numerics import in_float64
 from fpanalysis.candidates import usable
 from fpanalysis.control.controller import Controller
@@ -74,6 +75,12 @@ def _in_all_postures(loop: VectorField, states: np.ndarray) -> np.ndarray:
 
     A controller feels its effector only, so it can rest in postures that it never takes in a reach.
     """
+    with in_float64():
+        return np.asarray(_turned(loop, jnp.asarray(states))).reshape(-1, states.shape[1])
+
+
+@compiled
+def _turned(loop: VectorField, states: Array) -> Array:
     plant = loop.function.controller.plant  # pyright: ignore[reportFunctionMemberAccess]
     layout = loop.state_layout
 
@@ -83,9 +90,7 @@ def _in_all_postures(loop: VectorField, states: np.ndarray) -> np.ndarray:
         others = [layout.flatten(state._replace(plant=posture)) for posture in plant.postures(position)[1:]]
         return jnp.stack([x, *others])
 
-    with in_float64():
-        found = jax.jit(jax.vmap(turned, out_axes=1))(jnp.asarray(states))
-        return np.asarray(found).reshape(-1, states.shape[1])
+    return jax.vmap(turned, out_axes=1)(states)
 
 
 def _starts(controller: Controller, loop: VectorField, rng: np.random.Generator) -> np.ndarray:
@@ -93,6 +98,10 @@ def _starts(controller: Controller, loop: VectorField, rng: np.random.Generator)
     low, high = np.asarray(controller.plant.workspace)
     places = low + (high - low) * rng.random((N_TRIALS, 2))
     with in_float64():
-        cast = float64(loop).function.controller  # pyright: ignore[reportFunctionMemberAccess]
-        flat = jax.jit(jax.vmap(lambda place: loop.state_layout.flatten(cast.initial(place))))
-        return np.asarray(flat(jnp.asarray(places)))
+        return np.asarray(_silent(float64(loop), jnp.asarray(places)))
+
+
+@compiled
+def _silent(loop: VectorField, places: Array) -> Array:
+    controller = loop.function.controller  # pyright: ignore[reportFunctionMemberAccess]
+    return jax.vmap(lambda place: loop.state_layout.flatten(controller.initial(place)))(places)

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Key
 
+from fpanalysis._compiled import compiled
 from fpanalysis._numerics import in_float64
 from fpanalysis._progress import progress_bar
 from fpanalysis.control.controller import Controller
@@ -82,7 +83,7 @@ def check_trials(model: Model, trials: Trials) -> None:
         raise ValueError(f"trials: the model steps by {dt:g} s, but the trials by {trials.dt:g} s")
 
 
-@eqx.filter_jit
+@compiled
 def _run(model: Model, trials: Trial, keys: Key[Array, " trial"] | None) -> Rollout:
     return rollouts(model, trials, keys)
 

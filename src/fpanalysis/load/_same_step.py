@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import equinox as eqx
 import jax
 import numpy as np
 
+from fpanalysis._compiled import compiled
 from fpanalysis.load._convert import arrays_of, make_cell
 from fpanalysis.load._live import first_line, in_float64, quiet, weights_of
 from fpanalysis.load._names import LayerNames, layer_names
@@ -99,6 +99,6 @@ def _ours(
     return np.moveaxis(new.reshape(n_samples, n_layers, n_parts, n_units), 0, 2)
 
 
-@eqx.filter_jit
+@compiled
 def _each(field: Callable, x: Any, u: Any) -> jax.Array:
     return jax.vmap(field)(x, u)

@@ -1,14 +1,11 @@
 """Newton directions for a batch: LAPACK on the host where JAX runs on the CPU, else JAX."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import cache
 
 import jax
 import numpy as np
 from scipy.linalg import get_lapack_funcs
-from threadpoolctl import ThreadpoolController
 
 from fpanalysis.solvers._newton import AMPLIFICATION, DAMPING, Evaluation, jacobian_norm, newton_direction
 
@@ -30,18 +27,6 @@ def n_workers() -> int:
 @cache
 def _workers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(n_workers(), thread_name_prefix="fpanalysis")
-
-
-@cache
-def _blas() -> ThreadpoolController:
-    return ThreadpoolController()
-
-
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Limit BLAS to one thread, because the batch itself is spread over threads."""
-    with _blas().limit(limits=1, user_api="blas"):
-        yield
 
 
 def directions(batch: Evaluation, rows: np.ndarray, cap: np.ndarray) -> np.ndarray:

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optimistix as optx
 from jaxtyping import Array, Bool, Float
 
+from fpanalysis._compiled import compiled
 from fpanalysis._numerics import in_float64
 from fpanalysis.vector_field import VectorField, float64
 
@@ -18,7 +18,7 @@ MAX_STEPS = 512
 AnySolver = optx.AbstractRootFinder | optx.AbstractLeastSquaresSolver
 
 
-@eqx.filter_jit
+@compiled
 def _root_finds(
     field: VectorField, solver: AnySolver, x: Float[Array, "batch state"], u: Float[Array, "batch input"]
 ) -> tuple[Float[Array, "batch state"], Bool[Array, " batch"]]:

@@ -4,16 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from fpanalysis._blas import one_blas_thread
+from fpanalysis._compiled import compiled
 from fpanalysis._numerics import in_float64
 from fpanalysis.linearization import state_jacobian
 from fpanalysis.resting import resting_field
-from fpanalysis.solvers._linear import directions, one_blas_thread
+from fpanalysis.solvers._linear import directions
 from fpanalysis.solvers._newton import (
     Evaluation,
     Stall,
@@ -111,7 +112,7 @@ def batch_size(n_state: int) -> int:
     return int(np.clip(2 ** int(np.log2(max(fitting, 1))), 8, 256))
 
 
-@eqx.filter_jit
+@compiled
 def advance(
     field: VectorField,
     x: Float[Array, "batch state"],

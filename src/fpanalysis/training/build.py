@@ -128,7 +128,9 @@ def _key(member: Member) -> PRNGKeyArray:
 def _random_weights(config: Config, keys: list[PRNGKeyArray]) -> list[PyTree]:
     """Return the trained arrays of networks that share shapes, one for every key."""
     draw = jax.jit(lambda key: split_model(model_of(config, key))[0])
-    return [draw(key) for key in keys]
+    drawn = [draw(key) for key in keys]
+    draw.clear_cache()  # JAX would keep it, and no other training can use it
+    return drawn
 
 
 def _job(member: Member, key: PRNGKeyArray, methods: list[AbstractMethod], loss: losses.Loss | None) -> Job:

@@ -2,11 +2,11 @@
 
 from typing import NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fpanalysis._compiled import compiled
 from fpanalysis.control.rollout import rollouts
 from fpanalysis.control.trials import Rollout
 from fpanalysis.training.step import Job, Learner
@@ -62,7 +62,7 @@ def diagnose(learner: Learner, job: Job, member: int, iteration: int, dt: float)
     return Failure(member, iteration, "update", trial, *_first_state(runs, trial, dt))
 
 
-@eqx.filter_jit
+@compiled
 def _rerun(learner: Learner, job: Job, iteration: jax.Array) -> tuple[dict[str, jax.Array], Rollout]:
     trials, keys = job.batch(iteration)
     model = job.model(learner.weights)

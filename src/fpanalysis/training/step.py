@@ -11,6 +11,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Bool, Float, Key, PyTree
 
+from fpanalysis._compiled import compiled
 from fpanalysis.control.controller import Controller
 from fpanalysis.control.rollout import Model, rollouts
 from fpanalysis.control.tasks import AbstractTask
@@ -109,7 +110,7 @@ def _is_trained(leaf: Any) -> bool:
     return hasattr(leaf, "shape") and jnp.issubdtype(leaf.dtype, jnp.inexact)
 
 
-@eqx.filter_jit
+@compiled
 def begin(job: Job, weights: PyTree) -> Learner:
     """Return the learner at the start."""
     return Learner(weights, job.optimizer().init(weights), jnp.asarray(True))
@@ -170,13 +171,13 @@ def _joined(*leaves: Array) -> Array | np.ndarray:
     return np.stack([np.asarray(leaf) for leaf in leaves])  # which compiles nothing
 
 
-@eqx.filter_jit
+@compiled
 def advance(learners: Learner, jobs: Job, iteration: Array) -> tuple[Learner, Outcome]:
     """Return all learners after one step, and what it told."""
     return _spread(lambda learner, job: step(learner, job, iteration), learners, jobs)
 
 
-@eqx.filter_jit
+@compiled
 def validate_all(learners: Learner, jobs: Job, trials: Trial) -> dict[str, Array]:
     """Return the terms of every learner's loss on the same trials."""
     return _spread(lambda learner, job: validate(learner, job, trials), learners, jobs)
