@@ -78,12 +78,12 @@ def gru(**attributes: bytes) -> bytes:
     return module("torch.nn.modules.rnn.GRU", parameters, **own)
 
 
-def zip_of(body: bytes, compression: int = zipfile.ZIP_STORED, **entries: bytes) -> bytes:
+def zip_of(body: bytes, compression: int = zipfile.ZIP_STORED, entries: Any = None) -> bytes:
     """Return a file as `torch.save` writes it."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", compression) as archive:
         archive.writestr("a/data.pkl", pickle_of(body))
-        for key, data in {"data/0": bytes(108), **entries}.items():
+        for key, data in {"data/0": bytes(108), **(entries or {})}.items():
             archive.writestr(f"a/{key}", data)
     return buffer.getvalue()
 
@@ -116,7 +116,7 @@ def field_of(hidden_size: int, input_size: int) -> bytes:
 
 
 def _with_two_entries() -> bytes:
-    return zip_of(weights(tensor()), **{"data/1": b""}).replace(b"a/data/1", b"a/data/0")
+    return zip_of(weights(tensor()), entries={"data/1": b""}).replace(b"a/data/1", b"a/data/0")
 
 
 def _colliding(n: int) -> bytes:
@@ -287,7 +287,7 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "hooks": (zip_of(gru(_forward_hooks=dict_of(a=name("os.system")))), "saved with hooks, 'os.system'"),
     # Zip archives.
     "a compressed bomb": (
-        zip_of(b"N", zipfile.ZIP_DEFLATED, **{"data/0": bytes(2**24)}),
+        zip_of(b"N", zipfile.ZIP_DEFLATED, {"data/0": bytes(2**24)}),
         "is compressed or encrypted",
     ),
     "two entries": (_with_two_entries(), NO_SENSE + "it holds two entries of one name"),

@@ -71,7 +71,8 @@ def load_torch(
     are those that the module computes with.
 
     Args:
-        source: the path of a state dict (`.pt`, `.pth`, `.safetensors`), a state dict (names of weights,
+        source: the path of a file that holds weights or a whole pickled module (known by its content, and
+            read without PyTorch), a state dict (names of weights,
             and tensors or arrays), or a live PyTorch module. A checkpoint such as
             `{"state_dict": ..., "epoch": 3}` is entered where it holds one mapping of weights.
         layer: prefix of the recurrent layer, such as `"encoder.rnn"`; needed where there are several.
@@ -91,12 +92,11 @@ def load_torch(
 
     Raises:
         FileNotFoundError: there is no such file.
-        ImportError: a `.pt` file is to be read, and PyTorch is not installed.
         TypeError: `source` is none of the above, or an option is of the wrong type.
         ValueError: there is no recurrent layer, it is one of several, bidirectional, with projections, of
             unknown equations, quantised, torn, or without values (on the meta device); a weight is
             parametrised in a way that a state dict does not tell; several readouts fit; names do not fit the
-            sizes; or the file is damaged, of another kind, or holds more than weights.
+            sizes; or the file is damaged, or of another kind.
 
     Warns:
         UserWarning: tanh is assumed; something stands, or may stand, between the hidden units and the readout
