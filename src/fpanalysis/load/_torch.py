@@ -72,9 +72,9 @@ def load_torch(
 
     Args:
         source: the path of a file that holds weights or a whole pickled module (known by its content, and
-            read without PyTorch), a state dict (names of weights,
-            and tensors or arrays), or a live PyTorch module. A checkpoint such as
-            `{"state_dict": ..., "epoch": 3}` is entered where it holds one mapping of weights.
+            read without PyTorch), a state dict (names of weights, and tensors or arrays), or a live PyTorch
+            module. A checkpoint such as `{"state_dict": ..., "epoch": 3}` is entered where it holds one
+            mapping of weights.
         layer: prefix of the recurrent layer, such as `"encoder.rnn"`; needed where there are several.
         readout: prefix of the linear layer that reads the top hidden units, such as `"decoder"`. None looks
             for the one that fits; False leaves it out. One that is named is taken in any case: of weights
@@ -152,7 +152,7 @@ def _in_weights(source: Any, options: Options) -> _Found:
             readout = left_out(linear, what, isinstance(options.readout, str))
         nonlinearity = _own_nonlinearity(part, prefix, options.nonlinearity)
         return _Found(tensors, layers, nonlinearity, readout, notes=notes)
-    if options.nonlinearity is None and shape[0] == shape[1]:
+    if options.nonlinearity is None and len(shape) == 2 and shape[0] == shape[1]:
         notes += (_TANH_ASSUMED,)
     return _Found(tensors, layers, options.nonlinearity or "tanh", readout, notes=notes)
 
@@ -244,11 +244,11 @@ def _own_nonlinearity(module: Any, prefix: str, given: str | None) -> str:
 
 
 def _check_axes(names: LayerNames, tensors: Mapping[str, Any]) -> None:
-    """Refuse weights that are no matrices; what is wrong with a matrix is said where the cell is made."""
+    """Refuse weights without values or axes; what is wrong with others is said where the cell is made."""
     for name in (names.weight_ih, names.weight_hh):
         check_values(name, tensors[name])
-        if len(shape := tuple(tensors[name].shape)) != 2:
-            raise ValueError(f"source: expected {name!r} to be a matrix, got shape {shape}")
+        if not len(tensors[name].shape):
+            raise ValueError(f"source: expected {name!r} to be a matrix, got a number")
 
 
 def _hidden_size(names: LayerNames, tensors: Mapping[str, Any]) -> int:
